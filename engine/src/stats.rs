@@ -1,0 +1,68 @@
+//! What a join did, for people (`--stats`), machines (`--json`) and traces.
+
+use hypostyle_io::Span;
+use serde::Serialize;
+
+/// What one join did and how long it took.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct JoinStats {
+    /// Rows of the frame.
+    pub rows: u64,
+    /// Columns of the frame, keys included.
+    pub columns: u64,
+    /// Bytes asked of storage.
+    pub bytes_read: u64,
+    /// Requests made to storage.
+    pub reads: u64,
+    /// Pages decompressed and decoded.
+    pub pages_decoded: u64,
+    /// Pages that were never decompressed.
+    pub pages_skipped: u64,
+    /// Threads that worked.
+    pub threads: usize,
+    /// The most memory that was reserved at one time, in bytes.
+    pub memory_peak: u64,
+    /// From the request to the frame, in milliseconds.
+    pub total_ms: f64,
+    /// The stages of the join in their order; they follow one another on the wall clock.
+    pub stages: Vec<Stage>,
+    /// One entry for each table, in the order of the request.
+    pub tables: Vec<TableStats>,
+    /// Every piece of work on every thread, for the trace.
+    #[serde(skip)]
+    pub spans: Vec<Span>,
+}
+
+/// A stage of the join and its wall-clock time.
+#[derive(Clone, Debug, Serialize)]
+pub struct Stage {
+    /// `footers`, `keys`, `align` or `columns`.
+    pub name: &'static str,
+    /// Milliseconds.
+    pub ms: f64,
+}
+
+/// What was done with one table.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct TableStats {
+    /// Its name.
+    pub name: String,
+    /// Its files.
+    pub files: usize,
+    /// All its rows.
+    pub rows: u64,
+    /// Rows whose key was read (the others were excluded by statistics).
+    pub rows_considered: u64,
+    /// Rows of the frame that found a row here.
+    pub rows_matched: u64,
+    /// Rows whose key is null: they match nothing.
+    pub null_keys: u64,
+    /// Row groups of its files.
+    pub row_groups: usize,
+    /// Row groups of which anything was read.
+    pub row_groups_read: usize,
+    /// `spine`, `identity`, `range`, `merge` or `hash`.
+    pub alignment: &'static str,
+    /// Why that alignment was taken.
+    pub reason: String,
+}

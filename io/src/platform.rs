@@ -1,0 +1,101 @@
+//! Every call that depends on the operating system. Linux is tested, macOS should build.
+
+#[cfg(not(unix))]
+compile_error!(
+    "hypostyle needs a Unix (Linux, macOS): its sources use positioned reads and memory maps of that kind"
+);
+
+use std::fs::File;
+
+/// What tells one version of a file from another: device, inode, size and times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Identity {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Identity {
+    /// The identity of an opened file.
+    pub fn of(file: &File) -> std::io::Result<Self> {
+        file.metadata().map(|m| Self::from_metadata(&m))
+    }
+
+    /// The identity of the file at a path, links followed.
+    pub fn at(path: &std::path::Path) -> std::io::Result<Self> {
+        std::fs::metadata(path).map(|m| Self::from_metadata(&m))
+    }
+
+    /// The identity in what `stat` gave.
+    pub fn from_metadata(m: &std::fs::Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        Self {
+            device: m.dev(),
+            inode: m.ino(),
+            size: m.len(),
+            modified: (m.mtime(), m.mtime_nsec()),
+            changed: (m.ctime(), m.ctime_nsec()),
+        }
+    }
+
+    /// The file's length in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+}
+
+/// Half of the smallest of the machine's memory, the control group's limit and `RLIMIT_AS`, in bytes.
+pub fn default_memory_limit() -> u64 {
+    let smallest = [physical_memory(), control_group_limit(), address_space_limit()]
+        .into_iter()
+        .flatten()
+        .min()
+        .unwrap_or(8 << 30);
+    smallest / 2
+}
+
+#[cfg(target_os = "linux")]
+fn physical_memory() -> Option<u64> {
+    let info = rustix::system::sysinfo();
+    let unit = u64::from(info.mem_unit.max(1));
+    Some(u64::try_from(info.totalram).ok()?.saturating_mul(unit))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn physical_memory() -> Option<u64> {
+    None
+}
+
+/// The limit of this process's control group: version 2, then version 1.
+fn control_group_limit() -> Option<u64> {
+    let number = |path: String| -> Option<u64> { std::fs::read_to_string(path).ok()?.trim().parse().ok() };
+    let own = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    let mut limits = Vec::new();
+    for line in own.lines() {
+        let mut parts = line.splitn(3, ':');
+        let (Some(_), Some(controllers), Some(group)) = (parts.next(), parts.next(), parts.next()) else {
+            continue;
+        };
+        if controllers.is_empty() {
+            // Every ancestor's limit binds as well.
+            let mut group = group.trim_end_matches('/');
+            loop {
+                limits.extend(number(format!("/sys/fs/cgroup{group}/memory.max")));
+                match group.rfind('/') {
+                    Some(at) => group = group.get(..at).unwrap_or(""),
+                    None => break,
+                }
+            }
+        } else if controllers.split(',').any(|c| c == "memory") {
+            limits.extend(number(format!("/sys/fs/cgroup/memory{group}/memory.limit_in_bytes")));
+            limits.extend(number("/sys/fs/cgroup/memory/memory.limit_in_bytes".into()));
+        }
+    }
+    limits.into_iter().min()
+}
+
+fn address_space_limit() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::As).current
+}

@@ -1,0 +1,189 @@
+//! What one run (a join, an inspection) carries along: its limits, its counters, its clock.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Counters of one run. Relaxed: they are read when the work is over, or to draw a bar.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Bytes asked of a source (footers, page headers and pages).
+    pub bytes_read: AtomicU64,
+    /// Requests made to a source.
+    pub reads: AtomicU64,
+    /// Pages that were decompressed and decoded, dictionary pages included.
+    pub pages_decoded: AtomicU64,
+    /// Pages that were stepped over without being decompressed.
+    pub pages_skipped: AtomicU64,
+    /// Units of work (column chunks) planned.
+    pub units_planned: AtomicU64,
+    /// Units of work done.
+    pub units_done: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn read(&self, bytes: u64) {
+        self.bytes_read.fetch_add(bytes, Ordering::Relaxed);
+        self.reads.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A named piece of time on one thread, for the statistics and the trace.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Span {
+    /// The stage it belongs to: `footers`, `keys`, `align`, `columns`, …
+    pub stage: &'static str,
+    /// What was worked on, such as `wind.speed_80m`.
+    pub detail: String,
+    /// Microseconds since the run began.
+    pub start_us: f64,
+    /// Its length in microseconds.
+    pub duration_us: f64,
+    /// A small number for the thread.
+    pub thread: u64,
+}
+
+/// One run: shared by reference with all threads that work on it.
+#[derive(Debug)]
+pub struct Run {
+    /// What has been done so far.
+    pub counters: Counters,
+    memory_limit: u64,
+    memory_used: AtomicU64,
+    memory_peak: AtomicU64,
+    cancelled: AtomicBool,
+    deadline: Option<Instant>,
+    started: Instant,
+    spans: Mutex<Vec<Span>>,
+}
+
+impl Default for Run {
+    fn default() -> Self {
+        Self::new(crate::platform::default_memory_limit())
+    }
+}
+
+impl Run {
+    /// A run that may hold `memory_limit` bytes of decoded data at once.
+    pub fn new(memory_limit: u64) -> Self {
+        Self {
+            counters: Counters::default(),
+            memory_limit,
+            memory_used: AtomicU64::new(0),
+            memory_peak: AtomicU64::new(0),
+            cancelled: AtomicBool::new(false),
+            deadline: None,
+            started: Instant::now(),
+            spans: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// The same run, ended with [`ErrorKind::Timeout`] at the next step after `timeout`.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.deadline = timeout.map(|t| self.started + t);
+        self
+    }
+
+    /// Asks the work to stop at the next step with [`ErrorKind::Cancelled`].
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// To be called between units of work.
+    pub fn check(&self) -> Result<()> {
+        if self.cancelled.load(Ordering::Relaxed) {
+            return Err(Error::new(ErrorKind::Cancelled, "the work was cancelled"));
+        }
+        if self.deadline.is_some_and(|d| Instant::now() > d) {
+            return Err(Error::new(ErrorKind::Timeout, "the deadline passed"));
+        }
+        Ok(())
+    }
+
+    /// Takes `bytes` from the memory limit before they are allocated; the guard gives them back.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LimitExceeded`] when that would pass the limit; `what` names the thing.
+    pub fn reserve(&self, bytes: u64, what: &str) -> Result<Reserved<'_>> {
+        let before = self.memory_used.fetch_add(bytes, Ordering::Relaxed);
+        let reserved = Reserved { run: self, bytes };
+        let now = before.saturating_add(bytes);
+        if now > self.memory_limit {
+            drop(reserved);
+            return Err(Error::limit(format!(
+                "{what} would take {bytes} bytes, {before} are in use, and the memory limit is {}",
+                self.memory_limit
+            ))
+            .hint("raise --memory-limit, take fewer columns, or bound the rows with --from/--to/--last"));
+        }
+        self.memory_peak.fetch_max(now, Ordering::Relaxed);
+        Ok(reserved)
+    }
+
+    /// The most bytes that were reserved at one time.
+    pub fn memory_peak(&self) -> u64 {
+        self.memory_peak.load(Ordering::Relaxed)
+    }
+
+    /// Runs `work` and notes how long it took.
+    pub fn span<T>(
+        &self,
+        stage: &'static str,
+        detail: impl FnOnce() -> String,
+        work: impl FnOnce() -> T,
+    ) -> T {
+        let start = self.started.elapsed();
+        let value = work();
+        let end = self.started.elapsed();
+        let span = Span {
+            stage,
+            detail: detail(),
+            start_us: start.as_secs_f64() * 1e6,
+            duration_us: (end - start).as_secs_f64() * 1e6,
+            thread: thread_number(),
+        };
+        if let Ok(mut spans) = self.spans.lock() {
+            spans.push(span);
+        }
+        value
+    }
+
+    /// All spans so far, in the order in which they ended.
+    pub fn spans(&self) -> Vec<Span> {
+        self.spans.lock().map(|s| s.clone()).unwrap_or_default()
+    }
+
+    /// Time since the run began.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
+/// Bytes taken from a [`Run`]'s memory limit, given back when dropped.
+#[derive(Debug)]
+pub struct Reserved<'a> {
+    run: &'a Run,
+    bytes: u64,
+}
+
+impl Reserved<'_> {
+    /// Keeps the bytes counted for the rest of the run.
+    pub fn keep(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        self.run.memory_used.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+fn thread_number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    thread_local!(static NUMBER: u64 = NEXT.fetch_add(1, Ordering::Relaxed));
+    NUMBER.with(|n| *n)
+}
