@@ -36,7 +36,7 @@ pub struct JoinStats {
 /// A stage of the join and its wall-clock time.
 #[derive(Clone, Debug, Serialize)]
 pub struct Stage {
-    /// `footers`, `keys`, `align` or `columns`.
+    /// `open`, `keys and alignment` or `columns`.
     pub name: &'static str,
     /// Milliseconds.
     pub ms: f64,
@@ -59,9 +59,7 @@ pub struct TableStats {
     pub null_keys: u64,
     /// Row groups of its files.
     pub row_groups: usize,
-    /// Row groups of which anything was read.
-    pub row_groups_read: usize,
-    /// `spine`, `identity`, `range`, `merge` or `hash`.
+    /// `base`, `identity`, `merge` or `hash`.
     pub alignment: &'static str,
     /// Why that alignment was taken.
     pub reason: String,

@@ -112,6 +112,7 @@ impl Error {
     pub fn from_io(path: &Path, error: std::io::Error) -> Self {
         use std::io::ErrorKind as Os;
         let kind = match error.kind() {
+            _ if crate::platform::is_out_of_descriptors(&error) => ErrorKind::LimitExceeded,
             Os::NotFound | Os::NotADirectory => ErrorKind::NotFound,
             Os::PermissionDenied | Os::InvalidInput | Os::IsADirectory | Os::InvalidFilename => {
                 ErrorKind::InvalidRequest
@@ -136,6 +137,13 @@ impl Error {
     #[must_use]
     pub fn path(mut self, path: impl Into<PathBuf>) -> Self {
         self.0.path.get_or_insert_with(|| path.into());
+        self
+    }
+
+    /// Takes the path back, for a caller that names a better one.
+    #[must_use]
+    pub(crate) fn without_path(mut self) -> Self {
+        self.0.path = None;
         self
     }
 

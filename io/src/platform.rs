@@ -40,6 +40,13 @@ impl Identity {
         }
     }
 
+    /// Whether both are the same bytes, as far as the file system tells: the change time is left out,
+    /// since a rename or a new link moves it as well.
+    pub fn same_content(&self, other: &Self) -> bool {
+        (self.device, self.inode, self.size, self.modified)
+            == (other.device, other.inode, other.size, other.modified)
+    }
+
     /// The file's length in bytes.
     pub fn size(&self) -> u64 {
         self.size
@@ -60,7 +67,7 @@ pub fn default_memory_limit() -> u64 {
 fn physical_memory() -> Option<u64> {
     let info = rustix::system::sysinfo();
     let unit = u64::from(info.mem_unit.max(1));
-    Some(u64::try_from(info.totalram).ok()?.saturating_mul(unit))
+    Some(info.totalram.saturating_mul(unit))
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -98,4 +105,11 @@ fn control_group_limit() -> Option<u64> {
 
 fn address_space_limit() -> Option<u64> {
     rustix::process::getrlimit(rustix::process::Resource::As).current
+}
+
+/// Whether a call failed because this process, or the machine, has too many files open.
+pub(crate) fn is_out_of_descriptors(error: &std::io::Error) -> bool {
+    use rustix::io::Errno;
+    let errno = Errno::from_io_error(error);
+    errno == Some(Errno::MFILE) || errno == Some(Errno::NFILE)
 }

@@ -1,7 +1,7 @@
 //! What one run (a join, an inspection) carries along: its limits, its counters, its clock.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -49,7 +49,7 @@ pub struct Span {
 #[derive(Debug)]
 pub struct Run {
     /// What has been done so far.
-    pub counters: Counters,
+    pub counters: Arc<Counters>,
     memory_limit: u64,
     memory_used: AtomicU64,
     memory_peak: AtomicU64,
@@ -69,7 +69,7 @@ impl Run {
     /// A run that may hold `memory_limit` bytes of decoded data at once.
     pub fn new(memory_limit: u64) -> Self {
         Self {
-            counters: Counters::default(),
+            counters: Arc::default(),
             memory_limit,
             memory_used: AtomicU64::new(0),
             memory_peak: AtomicU64::new(0),

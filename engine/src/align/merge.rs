@@ -1,0 +1,72 @@
+//! Two ascending sequences of keys, aligned in one pass over both.
+
+use rayon::prelude::*;
+
+use super::{ABSENT, Repeated};
+use crate::key::{Keys, Order};
+use crate::request::Duplicates;
+
+/// Base keys aligned by one task.
+const CHUNK: usize = 32 << 10;
+
+/// For each base key its position in `table`; both must ascend, and the base may repeat keys.
+pub(super) fn align<K: Keys + ?Sized>(
+    base: &K,
+    table: &K,
+    table_order: Order,
+    duplicates: Duplicates,
+) -> Result<Vec<u32>, Repeated> {
+    if table_order != Order::Strict
+        && duplicates == Duplicates::Error
+        && let Some(second) = (1..table.len()).find(|i| table.at(i - 1) == table.at(*i))
+    {
+        return Err(Repeated { first: position(second - 1), second: position(second) });
+    }
+    let mut map = vec![ABSENT; base.len()];
+    map.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, out)| {
+        let start = chunk * CHUNK;
+        let Some(last) = out.len().checked_sub(1) else { return };
+        let mut at = lower_bound(table, 0, base.at(start));
+        // A base of few keys among many rows jumps; one of many keys walks.
+        let end = lower_bound(table, at, base.at(start + last));
+        let jumps = (end - at) / 16 > out.len();
+        for (i, entry) in out.iter_mut().enumerate() {
+            let key = base.at(start + i);
+            if jumps {
+                at = lower_bound(table, at, key);
+            } else {
+                while at < table.len() && table.at(at) < key {
+                    at += 1;
+                }
+            }
+            if at < table.len() && table.at(at) == key {
+                let mut found = at;
+                if duplicates == Duplicates::Last {
+                    while found + 1 < table.len() && table.at(found + 1) == key {
+                        found += 1;
+                    }
+                }
+                *entry = position(found);
+            }
+        }
+    });
+    Ok(map)
+}
+
+/// The first position at or after `from` whose key is not less.
+fn lower_bound<'a, K: Keys + ?Sized>(keys: &'a K, from: usize, key: K::Key<'a>) -> usize {
+    let (mut low, mut high) = (from, keys.len());
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if keys.at(middle) < key {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    low
+}
+
+fn position(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(ABSENT)
+}

@@ -1,0 +1,77 @@
+//! Values picked by position, for columns whose rows do not simply stack.
+
+use arrow_array::{ArrayRef, UInt32Array};
+use arrow_buffer::{BooleanBuffer, NullBuffer};
+use hypostyle_io::{Error, Result};
+use rayon::prelude::*;
+
+use crate::align::ABSENT;
+
+/// Values picked by one task.
+const CHUNK: usize = 32 << 10;
+
+/// Copies `from[map[i]]` to `into[i]`, zeros where the map says [`ABSENT`].
+pub(crate) fn values(from: &[u8], into: &mut [u8], width: usize, map: &[u32]) -> Result<()> {
+    if into.len() != map.len() * width {
+        return Err(Error::internal("a slot of another length than its map"));
+    }
+    match width {
+        1 => fixed::<1>(from, into, map),
+        2 => fixed::<2>(from, into, map),
+        4 => fixed::<4>(from, into, map),
+        8 => fixed::<8>(from, into, map),
+        16 => fixed::<16>(from, into, map),
+        32 => fixed::<32>(from, into, map),
+        _ => {
+            for (out, position) in into.chunks_exact_mut(width).zip(map) {
+                let start = *position as usize * width;
+                match from.get(start..start + width).filter(|_| *position != ABSENT) {
+                    Some(value) => out.copy_from_slice(value),
+                    None => out.fill(0),
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn fixed<const W: usize>(from: &[u8], into: &mut [u8], map: &[u32]) {
+    let (from, _) = from.as_chunks::<W>();
+    let (into, _) = into.as_chunks_mut::<W>();
+    into.par_chunks_mut(CHUNK).zip(map.par_chunks(CHUNK)).for_each(|(into, map)| {
+        for (out, position) in into.iter_mut().zip(map) {
+            // ABSENT lies behind every table, which has fewer rows.
+            *out = from.get(*position as usize).copied().unwrap_or([0; W]);
+        }
+    });
+}
+
+/// The nulls of a gathered column: where the map is absent, and where the value picked is null.
+pub(crate) fn nulls(
+    from: Option<&NullBuffer>,
+    present: Option<&NullBuffer>,
+    map: &[u32],
+) -> Option<NullBuffer> {
+    let nulls = match (from, present) {
+        (None, None) => return None,
+        (None, Some(present)) => present.clone(),
+        (Some(from), _) => NullBuffer::new(BooleanBuffer::collect_bool(map.len(), |i| {
+            map.get(i).is_some_and(|p| (*p as usize) < from.len() && from.is_valid(*p as usize))
+        })),
+    };
+    Some(nulls).filter(|n| n.null_count() > 0)
+}
+
+/// Where a map has a row; `None` if it has one everywhere.
+pub(crate) fn present(map: &[u32]) -> Option<NullBuffer> {
+    map.contains(&ABSENT)
+        .then(|| NullBuffer::new(BooleanBuffer::collect_bool(map.len(), |i| map.get(i) != Some(&ABSENT))))
+}
+
+/// The same for columns that do not lie in slots.
+pub(crate) fn array(from: &ArrayRef, map: &[u32], present: Option<&NullBuffer>) -> Result<ArrayRef> {
+    let zeroed = map.iter().map(|p| if *p == ABSENT { 0 } else { *p }).collect();
+    let positions = UInt32Array::new(zeroed, present.cloned());
+    arrow_select::take::take(from, &positions, None)
+        .map_err(|e| Error::limit(format!("the picked values do not fit one array: {e}")))
+}

@@ -1,0 +1,81 @@
+//! The join itself, from a request to a frame.
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use hypostyle_io::{Result, Run};
+
+use crate::check::Checked;
+use crate::explain::Explanation;
+use crate::frame::Frame;
+use crate::plan::Planned;
+use crate::request::JoinRequest;
+use crate::stats::{JoinStats, Stage, TableStats};
+
+/// Joins the tables of a request into one frame.
+///
+/// Work is spread over the rayon pool of the calling thread. The files must not change meanwhile: if one of them
+/// did, the answer is [`Changed`](hypostyle_io::ErrorKind::Changed), not a mix.
+///
+/// # Errors
+/// Typed by what the caller must do, naming table, file and column.
+pub fn join(request: &JoinRequest, run: &Run) -> Result<Frame> {
+    let checked = Checked::of(request)?;
+    let started = Instant::now();
+    let planned = checked.plan(run)?;
+    let keys_done = Instant::now();
+    let batch = checked.assemble(&planned, run)?;
+    for table in &request.tables {
+        table.table.check_unchanged().map_err(|e| e.table(&table.name))?;
+    }
+    let mut stats = JoinStats {
+        rows: batch.num_rows() as u64,
+        columns: batch.num_columns() as u64,
+        bytes_read: run.counters.bytes_read.load(Ordering::Relaxed),
+        reads: run.counters.reads.load(Ordering::Relaxed),
+        pages_decoded: run.counters.pages_decoded.load(Ordering::Relaxed),
+        pages_skipped: run.counters.pages_skipped.load(Ordering::Relaxed),
+        threads: rayon::current_num_threads(),
+        memory_peak: run.memory_peak(),
+        tables: table_stats(&checked, &planned),
+        spans: run.spans(),
+        ..JoinStats::default()
+    };
+    let ms = |from: Instant, to: Instant| (to - from).as_secs_f64() * 1e3;
+    stats.stages = vec![
+        Stage { name: "keys and alignment", ms: ms(started, keys_done) },
+        Stage { name: "columns", ms: ms(keys_done, Instant::now()) },
+    ];
+    stats.total_ms = run.elapsed().as_secs_f64() * 1e3;
+    tracing::debug!(rows = stats.rows, columns = stats.columns, ms = stats.total_ms, "joined");
+    Ok(Frame::new(batch, stats))
+}
+
+/// Says what [`join`] would read and how it would align it. Key columns are read, features are not.
+///
+/// # Errors
+/// Those of [`join`] that show before features are read.
+pub fn explain(request: &JoinRequest, run: &Run) -> Result<Explanation> {
+    let checked = Checked::of(request)?;
+    let planned = checked.plan(run)?;
+    Ok(Explanation::of(&checked, &planned, table_stats(&checked, &planned), run))
+}
+
+fn table_stats(checked: &Checked<'_>, planned: &Planned) -> Vec<TableStats> {
+    checked
+        .tables
+        .iter()
+        .zip(&planned.tables)
+        .map(|(table, plan)| TableStats {
+            name: table.request.name.clone(),
+            files: table.request.table.files().len(),
+            rows: table.request.table.rows(),
+            rows_considered: plan.considered,
+            rows_matched: plan.map.matched(),
+            null_keys: plan.nulls,
+            row_groups: table.request.table.files().iter().map(|f| f.row_groups()).sum(),
+            alignment: plan.way,
+            reason: plan.reason.clone(),
+        })
+        .collect()
+}

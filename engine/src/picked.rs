@@ -1,0 +1,129 @@
+//! From an output's map to what is read of a table: rows in ascending order, and how they become the output's.
+
+use arrow_buffer::NullBuffer;
+use hypostyle_io::RowRanges;
+
+use crate::align::{ABSENT, RowMap};
+use crate::gather;
+use crate::plan::PlannedTable;
+
+/// Rows between two wanted ones that are decoded along: stepping over fewer costs more than decoding them.
+const GAP: u64 = 64;
+
+/// The rows of a table that are read, and where they go.
+pub(crate) struct Picked {
+    /// The rows to read, numbered within the table.
+    pub(crate) rows: RowRanges,
+    /// How what was read becomes the output: `None` when it is that, row by row.
+    pub(crate) gather: Option<Gather>,
+}
+
+/// For each output row the position among the rows read, or [`ABSENT`].
+pub(crate) struct Gather {
+    pub(crate) map: Vec<u32>,
+    /// Where there is a row; `None` if everywhere.
+    pub(crate) present: Option<NullBuffer>,
+}
+
+impl Picked {
+    pub(crate) fn of(table: &PlannedTable) -> Self {
+        let map = match &table.map {
+            RowMap::Run { first, len } => {
+                let run = u64::from(*first)..u64::from(*first) + u64::from(*len);
+                return Self { rows: table.rows.at_positions(&RowRanges::from_ranges([run])), gather: None };
+            }
+            RowMap::Each(map) => map,
+        };
+        let mut wanted: Vec<u32> = map.iter().copied().filter(|p| *p != ABSENT).collect();
+        let ascends = wanted.iter().zip(wanted.iter().skip(1)).all(|(a, b)| a < b);
+        let total = wanted.len() == map.len();
+        if !ascends {
+            wanted.sort_unstable();
+            wanted.dedup();
+        }
+        let exact: RowRanges = wanted.iter().map(|p| u64::from(*p)..u64::from(*p) + 1).collect();
+        let closed = exact.with_gaps_closed(GAP);
+        let rows = table.rows.at_positions(&closed);
+        if ascends && total && closed == exact {
+            return Self { rows, gather: None };
+        }
+        let present = gather::present(map);
+        Self { rows, gather: Some(Gather { map: among(&closed, map), present }) }
+    }
+}
+
+/// Positions of the table as positions among the ranges read, each of which lies in one of them.
+fn among(ranges: &RowRanges, map: &[u32]) -> Vec<u32> {
+    let mut starts = Vec::with_capacity(ranges.ranges().len());
+    let mut before = 0u64;
+    for range in ranges.ranges() {
+        starts.push((range.start, before));
+        before += range.end - range.start;
+    }
+    let translate = |position: u32, at: usize| {
+        let Some((start, before)) = starts.get(at) else { return ABSENT };
+        u32::try_from(before + (u64::from(position) - start)).unwrap_or(ABSENT)
+    };
+    let mut at = 0;
+    map.iter()
+        .map(|position| {
+            if *position == ABSENT {
+                return ABSENT;
+            }
+            let here = |at: usize| ranges.ranges().get(at).is_some_and(|r| r.contains(&u64::from(*position)));
+            // Neighbours mostly lie in the same range, or in the next.
+            if !here(at) {
+                at += 1;
+                if !here(at) {
+                    at = ranges.ranges().partition_point(|r| r.end <= u64::from(*position));
+                }
+            }
+            translate(*position, at)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn planned(map: Vec<u32>) -> PlannedTable {
+        PlannedTable {
+            rows: RowRanges::from_ranges([100..200, 500..900]),
+            map: RowMap::Each(Arc::new(map)),
+            way: "hash",
+            reason: String::new(),
+            nulls: 0,
+            considered: 0,
+        }
+    }
+
+    #[test]
+    fn each_output_row_gets_the_row_that_its_map_names() {
+        let maps = [
+            vec![],
+            vec![0, 1, 2],
+            vec![5, 3, 5, 499],
+            vec![ABSENT, 7, ABSENT],
+            vec![0, 70, 300],
+            vec![99, 100, 101, 20],
+            vec![ABSENT],
+        ];
+        for map in maps {
+            let table = planned(map.clone());
+            let picked = Picked::of(&table);
+            let read: Vec<u64> = picked.rows.iter().collect();
+            let got: Vec<Option<u64>> = match &picked.gather {
+                None => read.iter().copied().map(Some).collect(),
+                Some(g) => g.map.iter().map(|p| read.get(*p as usize).copied()).collect(),
+            };
+            let expected: Vec<Option<u64>> = map
+                .iter()
+                .map(|p| if *p == ABSENT { None } else { table.rows.row_at(u64::from(*p)) })
+                .collect();
+            assert_eq!(got, expected, "{map:?}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! From a checked request to rows: which of them meet in which output row.
+//!
+//! Positions count rows in three places, and each map says from which to which: *output* rows, rows of the *base*
+//! (the spine, or the first table), and rows of a *table* among those whose keys were read.
+
+use std::sync::{Arc, OnceLock};
+
+use hypostyle_io::{Error, Result, RowRanges, Run};
+use rayon::prelude::*;
+
+use crate::align::{ABSENT, Aligned, Refused, Repeated, RowMap, Side, align, kept_positions};
+use crate::check::{Checked, CheckedTable};
+use crate::key::Bounds;
+use crate::last::Last;
+use crate::request::{Duplicates, How};
+use crate::side::SideKeys;
+use crate::sides::Sides;
+
+/// Which rows of which table stand in which row of the output.
+pub(crate) struct Planned {
+    /// The base's keys; of a spine join those of the spine.
+    pub(crate) base: SideKeys,
+    /// From output rows to base rows; total.
+    pub(crate) rows: RowMap,
+    /// One for each table of the request.
+    pub(crate) tables: Vec<PlannedTable>,
+}
+
+/// One table's part.
+pub(crate) struct PlannedTable {
+    /// The rows that the map's positions count.
+    pub(crate) rows: RowRanges,
+    /// From output rows to the table's.
+    pub(crate) map: RowMap,
+    pub(crate) way: &'static str,
+    pub(crate) reason: String,
+    pub(crate) nulls: u64,
+    /// Rows whose keys were read.
+    pub(crate) considered: u64,
+}
+
+impl Checked<'_> {
+    /// Reads the keys and aligns them; of a join that wants the last rows, only as many keys as that takes.
+    pub(crate) fn plan(&self, run: &Run) -> Result<Planned> {
+        let Some(last) = self.request.rows.last else { return self.plan_within(&self.bounds, None, run) };
+        let mut wanted = last;
+        loop {
+            let bound = self.lower_bound_of_last(wanted, run)?;
+            let Some(bound) = bound else { return self.plan_within(&self.bounds, Some(last), run) };
+            let planned = self.plan_within(&self.bounds.not_before(bound), Some(last), run)?;
+            if planned.rows.len() as u64 >= last {
+                return Ok(planned);
+            }
+            wanted = wanted.saturating_mul(16);
+        }
+    }
+
+    fn plan_within(&self, bounds: &Bounds, last: Option<u64>, run: &Run) -> Result<Planned> {
+        let Sides { base, tables, considered } = self.read_sides(bounds, run)?;
+        // Without a spine the base is the first table, which needs no alignment.
+        let (own, others) = self.tables.split_at(self.tables.len() - tables.len());
+        let aligned = self.align_all(&base, others, &tables, run)?;
+        let mut rows = self.base_rows(&base, own.first())?;
+        if self.request.how == How::Inner {
+            let partial: Vec<&RowMap> = aligned.iter().map(|a| &a.map).filter(|m| !m.is_total()).collect();
+            rows = rows.keep(|base| partial.iter().all(|map| map.get(base) != ABSENT));
+        }
+        if let Some(last) = last {
+            rows = Last::of(&base.first, &rows, last)?;
+        }
+        let own = own.iter().map(|_| PlannedTable {
+            rows: base.rows.clone(),
+            map: rows.clone(),
+            way: "base",
+            reason: "its rows are the ones to fill".to_owned(),
+            nulls: base.nulls,
+            considered: 0,
+        });
+        let others = aligned.into_iter().zip(tables).map(|(aligned, side)| PlannedTable {
+            map: aligned.map.at(&rows),
+            rows: side.rows,
+            way: aligned.way,
+            reason: aligned.reason,
+            nulls: side.nulls,
+            considered: 0,
+        });
+        let mut tables: Vec<PlannedTable> = own.chain(others).collect();
+        for (table, considered) in tables.iter_mut().zip(considered) {
+            table.considered = considered;
+        }
+        Ok(Planned { base, rows, tables })
+    }
+
+    /// A map from base rows to the rows of each table.
+    fn align_all(
+        &self,
+        base: &SideKeys,
+        tables: &[CheckedTable<'_>],
+        sides: &[SideKeys],
+        run: &Run,
+    ) -> Result<Vec<Aligned>> {
+        let unique = OnceLock::new();
+        let base_is_unique =
+            || *unique.get_or_init(|| kept_positions(&base.keys, base.order, Duplicates::Error).is_ok());
+        let base_side = Side { keys: &base.keys, order: base.order };
+        tables
+            .par_iter()
+            .zip(sides)
+            .map(|(table, side)| {
+                run.check()?;
+                let table_side = Side { keys: &side.keys, order: side.order };
+                let duplicates = table.request.duplicates.unwrap_or(Duplicates::Error);
+                let detail = || table.request.name.clone();
+                let strategy = self.request.strategy;
+                let aligned = run.span("align", detail, || {
+                    align(&base_side, &table_side, duplicates, strategy, base_is_unique)
+                });
+                match aligned {
+                    Ok(aligned) => Ok(Aligned { map: over_all_rows(aligned.map, base), ..aligned }),
+                    Err(Refused::Error(error)) => Err(error),
+                    Err(Refused::DoesNotFit(why)) => {
+                        let strategy = format!("{strategy:?}").to_lowercase();
+                        Err(Error::invalid(format!(
+                            "the strategy `{strategy}` was asked for and does not fit: {why}"
+                        ))
+                        .hint("leave the strategy out; the join then takes the one that fits"))
+                    }
+                    Err(Refused::Repeated(pair)) => Err(repeated(table, side, pair)),
+                }
+                .map_err(|e| e.table(&table.request.name))
+            })
+            .collect()
+    }
+
+    /// The base's rows that the output may have: all, or of repeated keys the one that the rule keeps.
+    fn base_rows(&self, base: &SideKeys, own: Option<&CheckedTable<'_>>) -> Result<RowMap> {
+        let all = RowMap::Run { first: 0, len: u32::try_from(base.rows.len()).unwrap_or(ABSENT) };
+        let Some(own) = own else { return Ok(all) };
+        let rule = match (own.request.duplicates, self.request.how) {
+            (Some(rule), _) => rule,
+            (None, How::Inner) => Duplicates::Error,
+            (None, _) => return Ok(all),
+        };
+        let kept = kept_positions(&base.keys, base.order, rule).map_err(|pair| repeated(own, base, pair))?;
+        let Some(kept) = kept else { return Ok(all) };
+        // Positions of keys are positions of rows but for rows without a key, which all stay.
+        let Some(present) = &base.present else { return Ok(RowMap::of(kept)) };
+        let mut stays = vec![true; base.rows.len() as usize];
+        let mut next_kept = kept.iter().peekable();
+        for (position, row) in (0u32..).zip(present) {
+            let is_kept = next_kept.next_if(|k| **k == position).is_some();
+            if let Some(stays) = stays.get_mut(*row as usize) {
+                *stays = is_kept;
+            }
+        }
+        Ok(RowMap::of((0u32..).zip(stays).filter_map(|(row, stays)| stays.then_some(row)).collect()))
+    }
+}
+
+/// From positions among keys to positions among all rows: rows without a key find nothing.
+fn over_all_rows(map: RowMap, base: &SideKeys) -> RowMap {
+    let Some(present) = &base.present else { return map };
+    let mut out = vec![ABSENT; base.rows.len() as usize];
+    for (position, row) in (0u32..).zip(present) {
+        if let Some(entry) = out.get_mut(*row as usize) {
+            *entry = map.get(position);
+        }
+    }
+    RowMap::Each(Arc::new(out))
+}
+
+fn repeated(table: &CheckedTable<'_>, side: &SideKeys, pair: Repeated) -> Error {
+    let (first, key) = side.describe(pair.first);
+    let (second, _) = side.describe(pair.second);
+    let column = table.key.iter().map(|c| c.name().to_owned()).collect::<Vec<_>>().join(", ");
+    Error::invalid(format!("the key {key} stands twice, in rows {first} and {second} (counted from 0)"))
+        .table(&table.request.name)
+        .column(column)
+        .hint("say `duplicates: first` or `duplicates: last` for the table, or write it with unique keys")
+}

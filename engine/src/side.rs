@@ -1,0 +1,165 @@
+//! One table's side of a join: which of its rows matter, and their keys.
+
+use arrow_array::{Array, ArrayRef, BooleanArray, make_array};
+use arrow_buffer::{BooleanBuffer, NullBuffer};
+use arrow_cast::display::array_value_to_string;
+use arrow_data::ArrayData;
+use arrow_select::filter::{FilterBuilder, SlicesIterator};
+use hypostyle_io::{Column, Error, Filled, Reader, Result, RowRanges, Run, Slab, Slot, Table};
+
+use crate::key::{Bounds, KeyEncoder, KeySequence, KeyType, Order, Width, canonical};
+
+/// Key columns as they were read, for the rows that statistics did not exclude.
+#[derive(Clone, Debug)]
+pub(crate) struct RawKeys {
+    /// The rows, numbered within the table.
+    pub(crate) rows: RowRanges,
+    /// The key columns of these rows, in the types that the table has.
+    pub(crate) columns: Vec<ArrayRef>,
+}
+
+/// Key columns in common terms, without the rows that can match nothing.
+pub(crate) struct SideKeys {
+    /// The rows, numbered within the table: in bounds and, where nulls match nothing, without null keys.
+    pub(crate) rows: RowRanges,
+    /// The key columns of these rows, in the types that the table has.
+    pub(crate) columns: Vec<ArrayRef>,
+    /// The first key column of these rows, in common terms.
+    pub(crate) first: ArrayRef,
+    /// The keys of those rows that have one. For a side that keeps null keys, `present` has their positions.
+    pub(crate) keys: KeySequence,
+    /// Positions of the rows with a key, if there are others.
+    pub(crate) present: Option<Vec<u32>>,
+    pub(crate) order: Order,
+    /// Rows in bounds whose key is null.
+    pub(crate) nulls: u64,
+}
+
+/// Whether rows with a null key stay, matching nothing, or go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NullKeys {
+    Stay,
+    Go,
+}
+
+impl RawKeys {
+    /// Reads the key columns of `rows`.
+    pub(crate) fn read(table: &Table, key: &[Column], rows: RowRanges, run: &Run) -> Result<Self> {
+        let reader = Reader::new(table, &rows, run);
+        let columns = key.iter().map(|column| read_column(&reader, column, run)).collect::<Result<_>>();
+        Ok(Self { columns: columns.map_err(|e| e.table(table.name()))?, rows })
+    }
+
+    /// The columns in common terms; `None` if a value does not fit the width.
+    pub(crate) fn canonical(&self, types: &[KeyType], width: Width) -> Result<Option<Vec<ArrayRef>>> {
+        self.columns.iter().zip(types).map(|(column, key)| canonical(column, *key, width)).collect()
+    }
+
+    /// Leaves the rows that can match, and encodes their keys.
+    pub(crate) fn into_side(
+        self,
+        canonical: Vec<ArrayRef>,
+        bounds: &Bounds,
+        nulls: NullKeys,
+        encoder: &KeyEncoder,
+    ) -> Result<SideKeys> {
+        let first = canonical.first().ok_or_else(|| Error::internal("a join without key columns"))?;
+        let within = (!bounds.is_open()).then(|| bounds.contains(first));
+        let valid = NullBuffer::union_many(canonical.iter().map(|c| c.nulls()));
+        let in_bounds_and_null = match (&within, &valid) {
+            (Some(within), Some(valid)) => (within & &!valid.inner()).count_set_bits(),
+            (None, Some(valid)) => valid.null_count(),
+            (_, None) => 0,
+        };
+        let wanted = match (within, &valid, nulls) {
+            (Some(within), Some(valid), NullKeys::Go) => Some(&within & valid.inner()),
+            (None, Some(valid), NullKeys::Go) => Some(valid.inner().clone()),
+            (within, _, _) => within,
+        };
+        let Self { rows, columns } = self;
+        let (rows, columns, canonical) = match wanted.filter(|w| w.count_set_bits() < w.len()) {
+            None => (rows, columns, canonical),
+            Some(wanted) => {
+                (positions_of(&wanted, &rows), filter(&columns, &wanted)?, filter(&canonical, &wanted)?)
+            }
+        };
+        let first =
+            canonical.first().cloned().ok_or_else(|| Error::internal("a join without key columns"))?;
+        let valid =
+            NullBuffer::union_many(canonical.iter().map(|c| c.nulls())).filter(|v| v.null_count() > 0);
+        let present =
+            valid.as_ref().map(|v| v.valid_indices().map(|i| u32::try_from(i).unwrap_or(u32::MAX)).collect());
+        let with_key = match &valid {
+            None => canonical,
+            Some(valid) => filter(&canonical, valid.inner())?,
+        };
+        let keys = encoder.encode(&with_key)?;
+        let order = keys.order();
+        Ok(SideKeys { rows, columns, first, keys, present, order, nulls: in_bounds_and_null as u64 })
+    }
+}
+
+impl SideKeys {
+    /// The row of a key's position, and the key in words, for errors.
+    pub(crate) fn describe(&self, position: u32) -> (u64, String) {
+        let at = match &self.present {
+            Some(present) => present.get(position as usize).copied().unwrap_or(position),
+            None => position,
+        };
+        let row = self.rows.row_at(u64::from(at)).unwrap_or_default();
+        let key: Vec<String> = self
+            .columns
+            .iter()
+            .map(|c| array_value_to_string(c, at as usize).unwrap_or_else(|_| "?".to_owned()))
+            .collect();
+        (row, key.join(", "))
+    }
+}
+
+/// Reads one column into an array of its own.
+pub(crate) fn read_column(reader: &Reader<'_>, column: &Column, run: &Run) -> Result<ArrayRef> {
+    let rows = usize::try_from(reader.rows()).map_err(|_| Error::limit("more rows than fit memory"))?;
+    let Some(width) = column.fixed_width() else {
+        run.reserve(reader.declared_bytes(column), "the column").map_err(|e| e.column(column.name()))?.keep();
+        return match reader.read(column, Slot::Array)? {
+            Filled::Array(array) => Ok(array),
+            Filled::Values(_) => Err(Error::internal("a slot was filled where an array was asked for")),
+        };
+    };
+    let bytes = rows.checked_mul(width).ok_or_else(|| Error::limit("more rows than fit memory"))?;
+    run.reserve(bytes as u64, "the column").map_err(|e| e.column(column.name()))?.keep();
+    let mut slab = Slab::new([bytes])?;
+    let mut nulls = None;
+    for slot in slab.slots_mut() {
+        match reader.read(column, Slot::Values(slot))? {
+            Filled::Values(found) => nulls = found,
+            Filled::Array(_) => return Err(Error::internal("an array came where a slot was given")),
+        }
+    }
+    let buffer = slab.into_buffers().pop().ok_or_else(|| Error::internal("a slab without its slot"))?;
+    let data = ArrayData::builder(column.data_type().clone())
+        .len(rows)
+        .add_buffer(buffer)
+        .nulls(nulls)
+        .build()
+        .map_err(|e| Error::internal(format!("a filled slot is no array: {e}")))?;
+    Ok(make_array(data))
+}
+
+fn positions_of(wanted: &BooleanBuffer, rows: &RowRanges) -> RowRanges {
+    let positions: RowRanges =
+        SlicesIterator::from(wanted).map(|(start, end)| start as u64..end as u64).collect();
+    rows.at_positions(&positions)
+}
+
+fn filter(columns: &[ArrayRef], wanted: &BooleanBuffer) -> Result<Vec<ArrayRef>> {
+    let predicate = FilterBuilder::new(&BooleanArray::new(wanted.clone(), None)).optimize().build();
+    columns
+        .iter()
+        .map(|c| {
+            predicate
+                .filter(c.as_ref())
+                .map_err(|e| Error::internal(format!("a key could not be filtered: {e}")))
+        })
+        .collect()
+}

@@ -1,0 +1,119 @@
+//! What a table's statistics say about a key column, so that rows out of bounds are never read.
+
+use std::ops::Range;
+
+use arrow_array::{Array, ArrayRef, UInt32Array};
+use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
+use parquet::basic::Type as PhysicalType;
+
+use crate::error::Result;
+use crate::file::ParquetFile;
+use crate::footer::guarded;
+use crate::index::ChunkIndex;
+use crate::rows::RowRanges;
+use crate::run::Run;
+use crate::table::{Column, Group, Table};
+
+/// Least and greatest values of a column over runs of rows.
+///
+/// The bounds hold, but need not be reached; a null says that nothing is known.
+#[derive(Clone, Debug)]
+pub struct KeyStatistics {
+    /// The rows of each run, numbered within the table.
+    pub rows: Vec<Range<u64>>,
+    /// The least value of each run, in the type that the file has.
+    pub min: ArrayRef,
+    /// The greatest value of each run.
+    pub max: ArrayRef,
+}
+
+/// Statistics of all row groups, from the footers that are in memory already: one entry a file.
+///
+/// Row groups of files without statistics, or without the column, are in no entry.
+pub fn group_statistics(table: &Table, column: &Column) -> Result<Vec<KeyStatistics>> {
+    let mut out = Vec::new();
+    let groups: Vec<Group<'_>> = table.groups().collect();
+    for of_file in groups.chunk_by(|a, b| a.file_index == b.file_index) {
+        let Some((first, leaf)) = of_file.first().and_then(|g| Some((g, leaf(g, column)?))) else { continue };
+        let file = first.file;
+        let converter = converter(file, leaf, column)?;
+        let metadata = of_file.iter().filter_map(|g| file.metadata().row_groups().get(g.group));
+        let (min, max) = guarded(|| {
+            Ok((converter.row_group_mins(metadata.clone())?, converter.row_group_maxes(metadata)?))
+        })
+        .map_err(|e| e.path(file.path()).column(column.name()))?;
+        let known: UInt32Array =
+            of_file.iter().zip(0u32..).map(|(g, i)| trusted(file, g.group, leaf).then_some(i)).collect();
+        if min.len() != of_file.len() || max.len() != of_file.len() || known.null_count() == known.len() {
+            continue;
+        }
+        let take = |array: &ArrayRef| {
+            guarded(|| Ok(arrow_select::take::take(array, &known, None)?)).map_err(|e| e.path(file.path()))
+        };
+        let rows = of_file.iter().map(|g| g.rows.clone()).collect();
+        out.push(KeyStatistics { rows, min: take(&min)?, max: take(&max)? });
+    }
+    Ok(out)
+}
+
+/// Statistics of the pages of those row groups that `rows` touches, where writers left a page index: one entry a
+/// row group. This reads the indexes.
+pub fn page_statistics(
+    table: &Table,
+    column: &Column,
+    rows: &RowRanges,
+    run: &Run,
+) -> Result<Vec<KeyStatistics>> {
+    let mut out = Vec::new();
+    for group in table.groups() {
+        let Some(leaf) = leaf(&group, column) else { continue };
+        if rows.within(&group.rows).is_empty() || !trusted(group.file, group.group, leaf) {
+            continue;
+        }
+        run.check()?;
+        let place = |e: crate::Error| e.path(group.file.path()).column(column.name());
+        let Some(index) = ChunkIndex::read(group.file, group.group, leaf, run).map_err(place)? else {
+            continue;
+        };
+        let converter = converter(group.file, leaf, column)?;
+        let (min, max) = guarded(|| {
+            let groups = [group.group];
+            Ok((converter.data_page_mins(&index, &groups)?, converter.data_page_maxes(&index, &groups)?))
+        })
+        .map_err(place)?;
+        let in_group = index.page_rows(group.rows.end - group.rows.start);
+        if min.len() == in_group.len() && max.len() == in_group.len() {
+            let rows =
+                in_group.iter().map(|r| group.rows.start + r.start..group.rows.start + r.end).collect();
+            out.push(KeyStatistics { rows, min, max });
+        }
+    }
+    Ok(out)
+}
+
+/// The one leaf of a key column, in the file of that row group.
+fn leaf(group: &Group<'_>, column: &Column) -> Option<usize> {
+    let leaves = group.file.leaves(column.root(group.file_index)?);
+    (leaves.len() == 1).then_some(leaves.start)
+}
+
+fn converter<'a>(file: &'a ParquetFile, leaf: usize, column: &Column) -> Result<StatisticsConverter<'a>> {
+    let descriptor = file.metadata().file_metadata().schema_descr();
+    let root = descriptor.get_column_root_idx(leaf);
+    let field = file.field(root)?;
+    guarded(|| StatisticsConverter::from_column_index(leaf, field, descriptor))
+        .map_err(|e| e.path(file.path()).column(column.name()))
+}
+
+/// Whether a chunk's least and greatest values are in the order that we compare in: the deprecated fields were
+/// written in signed byte order, which is another one for strings and unsigned integers, and nothing orders INT96.
+fn trusted(file: &ParquetFile, group: usize, leaf: usize) -> bool {
+    let Ok((chunk, _)) = file.chunk(group, leaf) else { return false };
+    let signed_integers = || {
+        let integers = matches!(chunk.column_type(), PhysicalType::INT32 | PhysicalType::INT64);
+        let root = file.metadata().file_metadata().schema_descr().get_column_root_idx(leaf);
+        integers && file.field(root).is_ok_and(|f| !f.data_type().is_unsigned_integer())
+    };
+    chunk.column_type() != PhysicalType::INT96
+        && chunk.statistics().is_none_or(|s| !s.is_min_max_deprecated() || signed_integers())
+}

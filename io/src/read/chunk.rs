@@ -1,0 +1,117 @@
+//! The bytes of one column chunk, whole or as they are asked for.
+
+use std::io::Read;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes};
+use parquet::errors::{ParquetError, Result as ParquetResult};
+use parquet::file::reader::{ChunkReader, Length};
+
+use crate::error::{Error, Result};
+use crate::file::ParquetFile;
+use crate::run::Counters;
+
+/// Room for a page header with the statistics of a numeric column; longer ones take another read.
+const HEADER: u64 = 256;
+
+/// One column chunk, addressed by offsets in the file; nothing outside of the chunk can be read.
+pub(super) struct ChunkBytes {
+    file: Arc<ParquetFile>,
+    range: Range<u64>,
+    whole: Option<Bytes>,
+    counters: Arc<Counters>,
+}
+
+impl ChunkBytes {
+    /// Reads the chunk at once when `whole` says so; else each header and page when it is wanted.
+    pub(super) fn new(
+        file: &Arc<ParquetFile>,
+        range: Range<u64>,
+        whole: bool,
+        counters: &Arc<Counters>,
+    ) -> Result<Self> {
+        let mut chunk = Self { file: Arc::clone(file), range, whole: None, counters: Arc::clone(counters) };
+        if whole {
+            let len = usize::try_from(chunk.range.end - chunk.range.start)
+                .map_err(|_| Error::corrupt("a column chunk is too large"))?;
+            chunk.whole = Some(fetch(&chunk.file, &chunk.counters, chunk.range.start, len)?);
+        }
+        Ok(chunk)
+    }
+
+    /// `len` bytes at `offset`, if the chunk has them.
+    fn bytes(&self, offset: u64, len: usize) -> ParquetResult<Bytes> {
+        let end =
+            offset.checked_add(len as u64).filter(|end| *end <= self.range.end && offset >= self.range.start);
+        let Some(end) = end else {
+            return Err(ParquetError::EOF(format!(
+                "a page at {offset} with {len} bytes lies outside of its column chunk at {}..{}",
+                self.range.start, self.range.end
+            )));
+        };
+        match &self.whole {
+            Some(whole) => {
+                let at = |o: u64| usize::try_from(o - self.range.start).unwrap_or(usize::MAX);
+                Ok(whole.slice(at(offset)..at(end)))
+            }
+            None => fetch(&self.file, &self.counters, offset, len)
+                .map_err(|e| ParquetError::External(Box::new(e))),
+        }
+    }
+}
+
+fn fetch(file: &ParquetFile, counters: &Counters, offset: u64, len: usize) -> Result<Bytes> {
+    counters.read(len as u64);
+    file.source().read(offset, len).map_err(|e| Error::from_io(file.path(), e))
+}
+
+impl Length for ChunkBytes {
+    fn len(&self) -> u64 {
+        self.range.end
+    }
+}
+
+/// A page header is read byte by byte from here.
+pub(super) struct HeaderRead {
+    ahead: Bytes,
+    /// The bytes behind those ahead, still to be fetched.
+    rest: Range<u64>,
+    file: Arc<ParquetFile>,
+    counters: Arc<Counters>,
+}
+
+impl Read for HeaderRead {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        if self.ahead.is_empty() && !self.rest.is_empty() && !into.is_empty() {
+            let len = (self.rest.end - self.rest.start).min(16 * HEADER);
+            let len = usize::try_from(len).unwrap_or(usize::MAX);
+            self.ahead =
+                fetch(&self.file, &self.counters, self.rest.start, len).map_err(std::io::Error::other)?;
+            self.rest.start += len as u64;
+        }
+        let n = self.ahead.len().min(into.len());
+        self.ahead.split_to(n).copy_to_slice(into.split_at_mut(n).0);
+        Ok(n)
+    }
+}
+
+impl ChunkReader for ChunkBytes {
+    type T = HeaderRead;
+
+    fn get_read(&self, start: u64) -> ParquetResult<HeaderRead> {
+        let len = self.range.end.saturating_sub(start);
+        let window = if self.whole.is_some() { len } else { len.min(HEADER) };
+        let ahead = self.bytes(start, usize::try_from(window).unwrap_or(usize::MAX))?;
+        Ok(HeaderRead {
+            rest: start + ahead.len() as u64..self.range.end,
+            ahead,
+            file: Arc::clone(&self.file),
+            counters: Arc::clone(&self.counters),
+        })
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
+        self.bytes(start, length)
+    }
+}

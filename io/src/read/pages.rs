@@ -1,0 +1,126 @@
+//! Pages of one row group, handed to the `parquet` crate, and counted on the way.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parquet::arrow::arrow_reader::RowGroups;
+use parquet::column::page::{Page, PageIterator, PageMetadata, PageReader};
+use parquet::errors::{ParquetError, Result as ParquetResult};
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
+use parquet::file::serialized_reader::SerializedPageReader;
+
+use super::Job;
+use super::chunk::ChunkBytes;
+use crate::error::Result;
+use crate::index;
+use crate::run::Counters;
+
+/// One row group as the `parquet` crate wants to see it.
+pub(super) struct OneGroup<'a> {
+    job: &'a Job<'a>,
+}
+
+impl<'a> OneGroup<'a> {
+    pub(super) fn new(job: &'a Job<'a>) -> Self {
+        Self { job }
+    }
+
+    fn pages(&self, leaf: usize) -> Result<CountedPages> {
+        let Job { group, rows, run } = self.job;
+        let (chunk, range) = group.file.chunk(group.group, leaf)?;
+        // When most rows are wanted, one read of the chunk beats one for each page; else the offset index, or a
+        // walk of the page headers, finds the few pages that matter.
+        let whole = rows.len() * 2 > self.job.group_rows();
+        let locations = if whole { None } else { index::page_locations(group.file, group.group, leaf, run)? };
+        let bytes = Arc::new(ChunkBytes::new(group.file, range, whole, &run.counters)?);
+        let rows = usize::try_from(self.job.group_rows()).unwrap_or(usize::MAX);
+        let inner = crate::footer::guarded(|| SerializedPageReader::new(bytes, chunk, rows, locations))?;
+        Ok(CountedPages { inner, counters: Arc::clone(&run.counters) })
+    }
+}
+
+impl RowGroups for OneGroup<'_> {
+    fn num_rows(&self) -> usize {
+        usize::try_from(self.job.group_rows()).unwrap_or(usize::MAX)
+    }
+
+    fn column_chunks(&self, leaf: usize) -> ParquetResult<Box<dyn PageIterator>> {
+        let pages = self.pages(leaf).map_err(|e| ParquetError::External(Box::new(e)))?;
+        Ok(Box::new(OneChunk(Some(pages))))
+    }
+
+    fn row_groups(&self) -> Box<dyn Iterator<Item = &RowGroupMetaData> + '_> {
+        Box::new(self.job.group.file.metadata().row_groups().get(self.job.group.group).into_iter())
+    }
+
+    fn metadata(&self) -> &ParquetMetaData {
+        self.job.group.file.metadata()
+    }
+}
+
+/// The pages of one column chunk.
+struct OneChunk(Option<CountedPages>);
+
+impl Iterator for OneChunk {
+    type Item = ParquetResult<Box<dyn PageReader>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.take().map(|pages| Ok(Box::new(pages) as Box<dyn PageReader>))
+    }
+}
+
+impl PageIterator for OneChunk {}
+
+/// Counts what is decompressed and what is stepped over.
+struct CountedPages {
+    inner: SerializedPageReader<ChunkBytes>,
+    counters: Arc<Counters>,
+}
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+impl Iterator for CountedPages {
+    type Item = ParquetResult<Page>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.get_next_page().transpose()
+    }
+}
+
+impl PageReader for CountedPages {
+    fn get_next_page(&mut self) -> ParquetResult<Option<Page>> {
+        let page = self.inner.get_next_page()?;
+        if page.is_some() {
+            count(&self.counters.pages_decoded);
+        }
+        Ok(page)
+    }
+
+    fn peek_next_page(&mut self) -> ParquetResult<Option<PageMetadata>> {
+        self.inner.peek_next_page()
+    }
+
+    fn skip_next_page(&mut self) -> ParquetResult<()> {
+        count(&self.counters.pages_skipped);
+        self.inner.skip_next_page()
+    }
+
+    fn supports_deferred_dictionary(&self) -> bool {
+        self.inner.supports_deferred_dictionary()
+    }
+
+    fn take_deferred_dictionary(&mut self) -> ParquetResult<Option<Page>> {
+        let page = self.inner.take_deferred_dictionary()?;
+        if page.is_some() {
+            count(&self.counters.pages_decoded);
+            self.counters.pages_skipped.fetch_sub(1, Ordering::Relaxed);
+        }
+        Ok(page)
+    }
+
+    fn at_record_boundary(&mut self) -> ParquetResult<bool> {
+        self.inner.at_record_boundary()
+    }
+}

@@ -1,0 +1,52 @@
+//! Positioned reads of exact length.
+
+use std::fs::File;
+
+use bytes::Bytes;
+
+use super::{Source, past_the_end};
+use crate::platform::Identity;
+
+#[derive(Debug)]
+pub(super) struct PreadSource {
+    file: File,
+    len: u64,
+}
+
+impl PreadSource {
+    pub(super) fn new(file: File, len: u64) -> Self {
+        Self { file, len }
+    }
+}
+
+impl Source for PreadSource {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read(&self, offset: u64, len: usize) -> std::io::Result<Bytes> {
+        // Checked before the allocation: a length from a forged footer must not reserve memory.
+        if offset.checked_add(len as u64).is_none_or(|end| end > self.len) {
+            return Err(past_the_end(offset, len, self.len));
+        }
+        let mut bytes: Vec<u8> = Vec::new();
+        bytes.try_reserve_exact(len).map_err(|_| std::io::Error::from(std::io::ErrorKind::OutOfMemory))?;
+        let mut chunk = bytes;
+        while chunk.len() < len {
+            let at = offset + chunk.len() as u64;
+            // The capacity may be more than was asked for; what is read beyond it is cut off below.
+            match rustix::io::pread(&self.file, rustix::buffer::spare_capacity(&mut chunk), at) {
+                Ok(0) => return Err(past_the_end(offset, len, at)),
+                Ok(_) => {}
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        chunk.truncate(len);
+        Ok(Bytes::from(chunk))
+    }
+
+    fn identity(&self) -> std::io::Result<Identity> {
+        Identity::of(&self.file)
+    }
+}
