@@ -1,7 +1,9 @@
 //! Joins many Parquet tables into one Arrow frame.
 
 mod spec;
+mod store;
 
-pub use hypostyle_engine::{Duplicates, Frame, How, JoinStats, Strategy, TableStats};
-pub use hypostyle_io::{Error, ErrorKind, Result};
+pub use hypostyle_engine::{Duplicates, Explanation, Frame, How, JoinStats, Strategy, TableStats};
+pub use hypostyle_io::{Error, ErrorKind, IoMode, Result, Run};
 pub use spec::{ColumnSpec, Columns, JoinSpec, Missing, RowsSpec, SpineSpec, TableSpec};
+pub use store::{JoinOptions, Store};

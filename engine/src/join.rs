@@ -1,7 +1,6 @@
 //! The join itself, from a request to a frame.
 
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use hypostyle_io::{Result, Run};
 
@@ -21,10 +20,8 @@ use crate::stats::{JoinStats, Stage, TableStats};
 /// Typed by what the caller must do, naming table, file and column.
 pub fn join(request: &JoinRequest, run: &Run) -> Result<Frame> {
     let checked = Checked::of(request)?;
-    let started = Instant::now();
-    let planned = checked.plan(run)?;
-    let keys_done = Instant::now();
-    let batch = checked.assemble(&planned, run)?;
+    let planned = run.stage("keys and alignment", || checked.plan(run))?;
+    let batch = run.stage("columns", || checked.assemble(&planned, run))?;
     for table in &request.tables {
         table.table.check_unchanged().map_err(|e| e.table(&table.name))?;
     }
@@ -41,11 +38,8 @@ pub fn join(request: &JoinRequest, run: &Run) -> Result<Frame> {
         spans: run.spans(),
         ..JoinStats::default()
     };
-    let ms = |from: Instant, to: Instant| (to - from).as_secs_f64() * 1e3;
-    stats.stages = vec![
-        Stage { name: "keys and alignment", ms: ms(started, keys_done) },
-        Stage { name: "columns", ms: ms(keys_done, Instant::now()) },
-    ];
+    stats.stages =
+        run.stages().into_iter().map(|(name, took)| Stage { name, ms: took.as_secs_f64() * 1e3 }).collect();
     stats.total_ms = run.elapsed().as_secs_f64() * 1e3;
     tracing::debug!(rows = stats.rows, columns = stats.columns, ms = stats.total_ms, "joined");
     Ok(Frame::new(batch, stats))

@@ -13,6 +13,7 @@ mod plan;
 mod request;
 mod side;
 mod sides;
+mod spine;
 mod stats;
 mod window;
 
@@ -20,4 +21,5 @@ pub use explain::{Explanation, TableExplanation};
 pub use frame::Frame;
 pub use join::{explain, join};
 pub use request::{Duplicates, Feature, How, JoinRequest, JoinTable, Rows, Spine, Strategy};
+pub use spine::read_table;
 pub use stats::{JoinStats, Stage, TableStats};

@@ -57,6 +57,7 @@ pub struct Run {
     deadline: Option<Instant>,
     started: Instant,
     spans: Mutex<Vec<Span>>,
+    stages: Mutex<Vec<(&'static str, Duration)>>,
 }
 
 impl Default for Run {
@@ -77,6 +78,7 @@ impl Run {
             deadline: None,
             started: Instant::now(),
             spans: Mutex::new(Vec::new()),
+            stages: Mutex::new(Vec::new()),
         }
     }
 
@@ -154,6 +156,21 @@ impl Run {
     /// All spans so far, in the order in which they ended.
     pub fn spans(&self) -> Vec<Span> {
         self.spans.lock().map(|s| s.clone()).unwrap_or_default()
+    }
+
+    /// Runs a stage of the whole run: stages follow one another, so their times add up to the run's.
+    pub fn stage<T>(&self, name: &'static str, work: impl FnOnce() -> T) -> T {
+        let started = Instant::now();
+        let value = work();
+        if let Ok(mut stages) = self.stages.lock() {
+            stages.push((name, started.elapsed()));
+        }
+        value
+    }
+
+    /// The stages so far and how long each took.
+    pub fn stages(&self) -> Vec<(&'static str, Duration)> {
+        self.stages.lock().map(|s| s.clone()).unwrap_or_default()
     }
 
     /// Time since the run began.

@@ -130,11 +130,7 @@ fn wrong_yaml_is_an_error_that_names_the_line_and_the_mend() {
         assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{yaml}: {error}");
         assert_eq!((error.to_string().as_str(), error.hint_text()), (message, hint), "{yaml}");
     };
-    check(
-        "key: ts\ntabels: []\n",
-        "line 2, column 1: unknown key `tabels`",
-        Some("did you mean `tables`?"),
-    );
+    check("key: ts\ntabels: []\n", "line 2, column 1: unknown key `tabels`", Some("did you mean `tables`?"));
     check(
         "key: ts\ntables:\n  - path: a\n    colums: [a]\n",
         "line 4, column 5: unknown key `colums`",

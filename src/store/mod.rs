@@ -1,0 +1,152 @@
+//! A folder of tables, its opened files, and the joins over them.
+
+mod files;
+mod request;
+mod resolve;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use hypostyle_engine::{Explanation, Frame, JoinRequest, Strategy};
+use hypostyle_io::{IoMode, Run, default_memory_limit};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::spec::JoinSpec;
+use crate::{Error, Result};
+
+use files::OpenFiles;
+use resolve::Place;
+
+/// Tables under one folder, and what is known of them: opened files and their footers are kept for the next join.
+///
+/// A store is shared by reference between threads; joins at the same time share one pool of threads.
+#[derive(Debug)]
+pub struct Store {
+    place: Place,
+    files: OpenFiles,
+    pool: Mutex<Option<(usize, Arc<ThreadPool>)>>,
+}
+
+/// How a join is done, apart from what is joined.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct JoinOptions {
+    /// Threads to work with; all cores when left out.
+    pub threads: Option<usize>,
+    /// Bytes of decoded data that one join may hold; half of the machine's or the control group's memory when
+    /// left out.
+    pub memory_limit: Option<u64>,
+    /// How files are read.
+    pub io: IoMode,
+    /// How tables are aligned.
+    pub strategy: Strategy,
+    /// A run of the caller's own, to watch its counters or to cancel it; it then has the limits.
+    pub run: Option<Arc<Run>>,
+}
+
+impl JoinOptions {
+    pub(crate) fn run(&self) -> Arc<Run> {
+        let new = || Arc::new(Run::new(self.memory_limit.unwrap_or_else(default_memory_limit)));
+        self.run.clone().unwrap_or_else(new)
+    }
+}
+
+impl Store {
+    /// The tables under `root`. Paths in specs are relative to it and cannot leave it.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound) if there is no such folder.
+    pub fn open(root: impl AsRef<Path>) -> Result<Self> {
+        let root = root.as_ref();
+        let metadata = std::fs::metadata(root).map_err(|e| Error::from_io(root, e))?;
+        if !metadata.is_dir() {
+            return Err(Error::not_found("the root is not a folder").path(root));
+        }
+        Ok(Self::at(Place { base: root.to_owned(), rooted: true }))
+    }
+
+    /// Tables anywhere: relative paths in specs begin at `base`, others are taken as they are.
+    pub fn unrooted(base: impl AsRef<Path>) -> Self {
+        Self::at(Place { base: base.as_ref().to_owned(), rooted: false })
+    }
+
+    fn at(place: Place) -> Self {
+        Self { place, files: OpenFiles::default(), pool: Mutex::new(None) }
+    }
+
+    /// Where relative paths begin.
+    pub fn base(&self) -> &Path {
+        &self.place.base
+    }
+
+    /// Joins the tables of a spec into one frame.
+    ///
+    /// # Errors
+    /// Typed by what the caller must do ([`crate::ErrorKind`]), naming table, file, column and value.
+    pub fn join(&self, spec: &JoinSpec) -> Result<Frame> {
+        self.join_with(spec, &JoinOptions::default())
+    }
+
+    /// Joins as [`Store::join`] does, in the way that `options` says.
+    ///
+    /// # Errors
+    /// Those of [`Store::join`].
+    pub fn join_with(&self, spec: &JoinSpec, options: &JoinOptions) -> Result<Frame> {
+        let run = options.run();
+        self.on_pool(options, || {
+            let request = self.request(spec, options, &run)?;
+            hypostyle_engine::join(&request, &run)
+        })
+    }
+
+    /// Says what a join would read and how it would align it, without decoding features.
+    ///
+    /// # Errors
+    /// Those of [`Store::join`] that show before features are read.
+    pub fn explain(&self, spec: &JoinSpec, options: &JoinOptions) -> Result<Explanation> {
+        let run = options.run();
+        self.on_pool(options, || {
+            let request = self.request(spec, options, &run)?;
+            hypostyle_engine::explain(&request, &run)
+        })
+    }
+
+    /// The files that a path, a folder, a glob or a table's name stands for here.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound) if there are none.
+    pub fn files_at(&self, path: &str) -> Result<Vec<PathBuf>> {
+        self.place.files(path)
+    }
+
+    fn request(&self, spec: &JoinSpec, options: &JoinOptions, run: &Run) -> Result<JoinRequest> {
+        run.stage("open", || request::of(&self.place, &self.files, spec, options, run))
+    }
+
+    /// Runs work on the pool of as many threads as asked for: rayon's own when nothing is asked.
+    pub(crate) fn on_pool<T: Send>(
+        &self,
+        options: &JoinOptions,
+        work: impl FnOnce() -> Result<T> + Send,
+    ) -> Result<T> {
+        let Some(threads) = options.threads else { return work() };
+        if threads == 0 {
+            return Err(Error::invalid("0 threads can do no work").hint("ask for 1 or more"));
+        }
+        let pool = {
+            let mut kept = self.pool.lock().map_err(|_| Error::internal("the pool's lock is poisoned"))?;
+            match kept.as_ref() {
+                Some((n, pool)) if *n == threads => Arc::clone(pool),
+                _ => {
+                    let built = ThreadPoolBuilder::new()
+                        .num_threads(threads)
+                        .thread_name(|i| format!("hypostyle-{i}"))
+                        .build()
+                        .map_err(|e| Error::limit(format!("{threads} threads could not be started: {e}")))?;
+                    Arc::clone(&kept.insert((threads, Arc::new(built))).1)
+                }
+            }
+        };
+        pool.install(work)
+    }
+}

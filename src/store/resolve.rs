@@ -1,0 +1,211 @@
+//! From a path, a folder, a glob or a table's name to files. The one place that knows where tables lie.
+
+use std::path::{Component, Path, PathBuf};
+
+use crate::{Error, Result};
+
+/// Where relative paths begin, and whether paths may lead out of there.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) base: PathBuf,
+    pub(super) rooted: bool,
+}
+
+const ENDINGS: [&str; 3] = ["parquet", "parq", "pq"];
+
+impl Place {
+    /// The files that a path stands for, in the order of their names.
+    pub(super) fn files(&self, text: &str) -> Result<Vec<PathBuf>> {
+        let path = self.inside(text)?;
+        match std::fs::metadata(&path) {
+            Ok(metadata) if metadata.is_dir() => in_folder(&path),
+            Ok(_) => Ok(vec![path]),
+            Err(e) if is_absent(&e) && text.contains(['*', '?', '[']) => matching(&path),
+            Err(e) if is_absent(&e) => Err(absent(&path)),
+            Err(e) => Err(Error::from_io(&path, e)),
+        }
+    }
+
+    /// The files of a table that is known by its name alone: `<base>/<name>.parquet` or `<base>/<name>/`.
+    pub(super) fn named(&self, name: &str) -> Result<Vec<PathBuf>> {
+        let file = self.inside(&format!("{name}.parquet"))?;
+        let folder = self.inside(name)?;
+        match (file.is_file(), folder.is_dir()) {
+            (true, false) => Ok(vec![file]),
+            (false, true) => in_folder(&folder),
+            (true, true) => Err(Error::invalid("there are a file and a folder of the table's name")
+                .path(file)
+                .hint("say which with `path:`")),
+            (false, false) => Err(absent(&file)),
+        }
+    }
+
+    fn inside(&self, text: &str) -> Result<PathBuf> {
+        let path = Path::new(text);
+        if text.is_empty() || text.contains('\0') {
+            return Err(Error::invalid(format!("{text:?} is no path")));
+        }
+        let leaves = path.components().any(|c| !matches!(c, Component::Normal(_) | Component::CurDir));
+        if self.rooted && leaves {
+            return Err(Error::invalid(format!("the path leads out of the root {}", self.base.display()))
+                .path(path)
+                .hint("name a path below the root, without `..`"));
+        }
+        Ok(self.base.join(path))
+    }
+}
+
+/// The name of a table that has none: the file's stem, the folder's name, or that of the folder that is searched.
+pub(super) fn name_of(text: &str) -> String {
+    let has_pattern = |part: &Path| part.to_string_lossy().contains(['*', '?', '[']);
+    let mut path = Path::new(text);
+    while has_pattern(path) && path.file_name().is_some_and(|name| has_pattern(Path::new(name))) {
+        match path.parent() {
+            Some(parent) => path = parent,
+            None => break,
+        }
+    }
+    let is_file = path.extension().is_some_and(|e| ENDINGS.iter().any(|known| e.eq_ignore_ascii_case(known)));
+    let name = if is_file { path.file_stem() } else { path.file_name() };
+    name.map_or_else(|| text.to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+fn is_absent(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
+}
+
+/// All Parquet files below a folder; names that begin with `_` or `.` are other programs' business.
+fn in_folder(folder: &Path) -> Result<Vec<PathBuf>> {
+    let hidden = |entry: &walkdir::DirEntry| {
+        entry.depth() > 0 && entry.file_name().to_string_lossy().starts_with(['_', '.'])
+    };
+    let mut files = Vec::new();
+    let walk = walkdir::WalkDir::new(folder).follow_links(true).sort_by_file_name();
+    for entry in walk.into_iter().filter_entry(|e| !hidden(e)) {
+        let entry = entry.map_err(|e| {
+            let path = e.path().unwrap_or(folder).to_owned();
+            let text = e.to_string();
+            Error::from_io(&path, e.into_io_error().unwrap_or_else(|| std::io::Error::other(text)))
+        })?;
+        if entry.file_type().is_file() && is_parquet(entry.path()) {
+            files.push(entry.into_path());
+        }
+    }
+    if files.is_empty() {
+        return Err(Error::not_found("the folder has no Parquet file")
+            .path(folder)
+            .hint("files end in .parquet; names that begin with `_` or `.` are skipped"));
+    }
+    Ok(files)
+}
+
+fn matching(pattern: &Path) -> Result<Vec<PathBuf>> {
+    let wrong = |what: String| Error::invalid(what).path(pattern);
+    let text = pattern.to_str().ok_or_else(|| wrong("a glob must be UTF-8".to_owned()))?;
+    let options = glob::MatchOptions {
+        case_sensitive: true,
+        require_literal_separator: true,
+        require_literal_leading_dot: true,
+    };
+    let found = glob::glob_with(text, options).map_err(|e| wrong(format!("it is no glob: {}", e.msg)))?;
+    let mut files = Vec::new();
+    for entry in found {
+        let path = entry.map_err(|e| {
+            let path = e.path().to_owned();
+            Error::from_io(&path, e.into())
+        })?;
+        if path.is_dir() {
+            files.extend(in_folder(&path)?);
+        } else {
+            files.push(path);
+        }
+    }
+    if files.is_empty() {
+        return Err(Error::not_found("no file matches").path(pattern));
+    }
+    Ok(files)
+}
+
+fn is_parquet(path: &Path) -> bool {
+    path.extension().is_some_and(|e| ENDINGS.iter().any(|known| e.eq_ignore_ascii_case(known)))
+}
+
+/// Says that there is nothing, and what there is instead.
+fn absent(path: &Path) -> Error {
+    let error = Error::not_found("there is no such file or folder").path(path);
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return error };
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let Ok(entries) = std::fs::read_dir(folder) else { return error };
+    let names: Vec<String> = entries
+        .flatten()
+        .take(1000)
+        .map(|e| e.file_name().to_string_lossy().into_owned())
+        .filter(|n| is_parquet(Path::new(n)))
+        .collect();
+    match hypostyle_io::did_you_mean(&name.to_string_lossy(), names.iter().map(String::as_str)) {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    #[test]
+    fn a_table_is_called_after_its_file_or_folder() {
+        for (path, name) in [
+            ("wind.parquet", "wind"),
+            ("a/b/wind.v2.parquet", "wind.v2"),
+            ("a/wind/", "wind"),
+            ("sun/*.parquet", "sun"),
+            ("sun/2024-*/part-?.parquet", "sun"),
+            ("data.bin", "data.bin"),
+        ] {
+            assert_eq!(name_of(path), name, "{path}");
+        }
+    }
+
+    #[test]
+    fn folders_are_searched_hidden_names_skipped_and_the_root_is_not_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        for name in [
+            "t/b.parquet",
+            "t/a.parquet",
+            "t/x/c.PARQUET",
+            "t/_tmp/d.parquet",
+            "t/.e.parquet",
+            "t/_f.parquet",
+            "t/g.txt",
+            "u.parquet",
+            "u/a.parquet",
+            "empty/readme",
+        ] {
+            std::fs::create_dir_all(root.join(name).parent().unwrap()).unwrap();
+            std::fs::write(root.join(name), "").unwrap();
+        }
+        let place = Place { base: root.to_owned(), rooted: true };
+        let names = |files: Result<Vec<PathBuf>>| -> Result<Vec<String>, ErrorKind> {
+            let files = files.map_err(|e| e.kind())?;
+            Ok(files.iter().map(|f| f.strip_prefix(root).unwrap().to_str().unwrap().to_owned()).collect())
+        };
+        let found = |files: &[&str]| Ok(files.iter().map(|f| (*f).to_owned()).collect::<Vec<_>>());
+        assert_eq!(names(place.files("t")), found(&["t/a.parquet", "t/b.parquet", "t/x/c.PARQUET"]));
+        assert_eq!(names(place.files("t/*.parquet")), found(&["t/_f.parquet", "t/a.parquet", "t/b.parquet"]));
+        assert_eq!(names(place.named("t")), names(place.files("t")));
+        assert_eq!(names(place.named("u")), Err(ErrorKind::InvalidRequest));
+        assert_eq!(names(place.named("v")), Err(ErrorKind::NotFound));
+        assert_eq!(names(place.files("empty")), Err(ErrorKind::NotFound));
+        assert_eq!(names(place.files("t/nothing-*")), Err(ErrorKind::NotFound));
+        assert_eq!(names(place.files("../t")), Err(ErrorKind::InvalidRequest));
+        assert_eq!(names(place.files("t/../u.parquet")), Err(ErrorKind::InvalidRequest));
+        assert_eq!(names(place.files("/etc/hosts")), Err(ErrorKind::InvalidRequest));
+        assert_eq!(names(place.files("")), Err(ErrorKind::InvalidRequest));
+        let anywhere = Place { rooted: false, ..place };
+        assert!(anywhere.files("t/../u.parquet").is_ok());
+        let hint = anywhere.files("w.parquet").unwrap_err();
+        assert_eq!(hint.hint_text(), Some("did you mean `u.parquet`?"));
+    }
+}
