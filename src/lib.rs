@@ -6,4 +6,4 @@ mod store;
 pub use hypostyle_engine::{Duplicates, Explanation, Frame, How, JoinStats, Strategy, TableStats};
 pub use hypostyle_io::{Error, ErrorKind, IoMode, Result, Run};
 pub use spec::{ColumnSpec, Columns, JoinSpec, Missing, RowsSpec, SpineSpec, TableSpec};
-pub use store::{JoinOptions, Store};
+pub use store::{FileReport, JoinOptions, Store};

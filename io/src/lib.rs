@@ -1,4 +1,5 @@
 //! Parquet bytes to Arrow columns.
+mod describe;
 mod error;
 mod file;
 mod footer;
@@ -13,6 +14,7 @@ mod source;
 mod table;
 mod types;
 
+pub use describe::{ColumnDescription, FileDescription, GroupDescription};
 pub use error::{Error, ErrorKind, Result, did_you_mean};
 pub use file::ParquetFile;
 pub use platform::{Identity, default_memory_limit};

@@ -1,6 +1,7 @@
 //! A folder of tables, its opened files, and the joins over them.
 
 mod files;
+mod inspect;
 mod request;
 mod resolve;
 
@@ -13,6 +14,8 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::spec::JoinSpec;
 use crate::{Error, Result};
+
+pub use inspect::FileReport;
 
 use files::OpenFiles;
 use resolve::Place;

@@ -105,6 +105,18 @@ impl Keys for Rows {
 }
 
 impl KeySequence {
+    /// Positions of the least and the greatest key, if there are any.
+    pub(crate) fn extremes(&self) -> Option<(usize, usize)> {
+        fn of<K: Keys + ?Sized>(keys: &K) -> Option<(usize, usize)> {
+            let least = (0..keys.len()).min_by_key(|i| keys.at(*i))?;
+            Some((least, (0..keys.len()).max_by_key(|i| keys.at(*i))?))
+        }
+        match self {
+            Self::Ints(ints) => of(ints.as_ref()),
+            Self::Rows(rows) => of(rows),
+        }
+    }
+
     pub(crate) fn order(&self) -> Order {
         match self {
             Self::Ints(ints) => ints.as_ref().order(),

@@ -7,6 +7,8 @@ mod chunk;
 mod general;
 mod pages;
 
+pub(crate) use pages::count_pages;
+
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

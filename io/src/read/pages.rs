@@ -12,8 +12,10 @@ use parquet::file::serialized_reader::SerializedPageReader;
 use super::Job;
 use super::chunk::ChunkBytes;
 use crate::error::Result;
+use crate::file::ParquetFile;
+use crate::footer::guarded;
 use crate::index;
-use crate::run::Counters;
+use crate::run::{Counters, Run};
 
 /// One row group as the `parquet` crate wants to see it.
 pub(super) struct OneGroup<'a> {
@@ -34,7 +36,7 @@ impl<'a> OneGroup<'a> {
         let locations = if whole { None } else { index::page_locations(group.file, group.group, leaf, run)? };
         let bytes = Arc::new(ChunkBytes::new(group.file, range, whole, &run.counters)?);
         let rows = usize::try_from(self.job.group_rows()).unwrap_or(usize::MAX);
-        let inner = crate::footer::guarded(|| SerializedPageReader::new(bytes, chunk, rows, locations))?;
+        let inner = guarded(|| SerializedPageReader::new(bytes, chunk, rows, locations))?;
         Ok(CountedPages { inner, counters: Arc::clone(&run.counters) })
     }
 }
@@ -123,4 +125,24 @@ impl PageReader for CountedPages {
     fn at_record_boundary(&mut self) -> ParquetResult<bool> {
         self.inner.at_record_boundary()
     }
+}
+
+/// Data pages and dictionary pages of a column chunk, by walking the page headers.
+pub(crate) fn count_pages(
+    file: &Arc<ParquetFile>,
+    group: usize,
+    leaf: usize,
+    run: &Run,
+) -> Result<(u64, u64)> {
+    let (chunk, range) = file.chunk(group, leaf)?;
+    let bytes = Arc::new(ChunkBytes::new(file, range, false, &run.counters)?);
+    guarded(|| {
+        let mut pages = SerializedPageReader::new(bytes, chunk, 0, None)?;
+        let (mut data, mut dictionary) = (0, 0);
+        while let Some(page) = pages.peek_next_page()? {
+            *if page.is_dict { &mut dictionary } else { &mut data } += 1;
+            pages.skip_next_page()?;
+        }
+        Ok((data, dictionary))
+    })
 }

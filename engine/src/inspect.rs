@@ -1,0 +1,74 @@
+//! What a table's key is like: its range, its order, its repetitions.
+
+use arrow_array::Array;
+use arrow_cast::display::array_value_to_string;
+use hypostyle_io::{Error, Result, RowRanges, Run, Table, is_key_type};
+use serde::Serialize;
+
+use crate::align::kept_positions;
+use crate::key::{Bounds, KeyEncoder, KeyType, Order, Width};
+use crate::request::Duplicates;
+use crate::side::{NullKeys, RawKeys};
+
+/// A key over all rows of a table.
+#[derive(Clone, Debug, Serialize)]
+pub struct KeySummary {
+    /// The key columns.
+    pub columns: Vec<String>,
+    /// The least key, its columns joined with commas; `None` without rows.
+    pub min: Option<String>,
+    /// The greatest key.
+    pub max: Option<String>,
+    /// `strictly ascending`, `ascending` or `unsorted`.
+    pub order: &'static str,
+    /// Whether no key stands twice.
+    pub unique: bool,
+    /// Rows without a key.
+    pub nulls: u64,
+}
+
+/// Summarises a key. Without names, the first column whose type can be a key is taken; `None` if there is none.
+///
+/// # Errors
+/// Those of finding and reading the columns.
+pub fn summarise_key(table: &Table, key: &[String], run: &Run) -> Result<Option<KeySummary>> {
+    let columns = if key.is_empty() {
+        let named = |name: &String| table.column(name).ok().filter(|c| is_key_type(c.data_type()));
+        table.column_names().iter().find_map(named).into_iter().collect::<Vec<_>>()
+    } else {
+        key.iter().map(|name| table.column(name)).collect::<Result<_>>()?
+    };
+    if columns.is_empty() {
+        return Ok(None);
+    }
+    let types = columns
+        .iter()
+        .map(|c| KeyType::of(c.data_type()).map_err(|e| e.table(table.name()).column(c.name())))
+        .collect::<Result<Vec<_>>>()?;
+    let raw = RawKeys::read(table, &columns, RowRanges::all(table.rows()), run)?;
+    let canonical = match raw.canonical(&types, Width::Usual)? {
+        Some(columns) => columns,
+        None => raw
+            .canonical(&types, Width::Wide)?
+            .ok_or_else(|| Error::internal("a key does not fit the wide form"))?,
+    };
+    let encoder = KeyEncoder::new(&canonical.iter().map(|c| c.data_type().clone()).collect::<Vec<_>>())?;
+    let side = raw.into_side(canonical, &Bounds::default(), NullKeys::Go, &encoder)?;
+    let (least, greatest) = side.keys.extremes().unzip();
+    let text = |position: usize| {
+        let column = |c| array_value_to_string(c, position).unwrap_or_else(|_| "?".to_owned());
+        side.columns.iter().map(|c| column(c)).collect::<Vec<_>>().join(", ")
+    };
+    Ok(Some(KeySummary {
+        columns: columns.iter().map(|c| c.name().to_owned()).collect(),
+        min: least.map(text),
+        max: greatest.map(text),
+        order: match side.order {
+            Order::Strict => "strictly ascending",
+            Order::Ascending => "ascending",
+            Order::None => "unsorted",
+        },
+        unique: kept_positions(&side.keys, side.order, Duplicates::Error).is_ok(),
+        nulls: side.nulls,
+    }))
+}

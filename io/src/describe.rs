@@ -1,0 +1,168 @@
+//! What a file is made of: columns, row groups, pages, codecs, encodings. No page is decompressed for it.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use parquet::basic::{Compression, Encoding};
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::file::ParquetFile;
+use crate::read::count_pages;
+use crate::run::Run;
+
+/// A file, in numbers.
+#[derive(Clone, Debug, Serialize)]
+pub struct FileDescription {
+    /// Where it was opened.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+    /// Its rows.
+    pub rows: u64,
+    /// The program that wrote it, by its own word.
+    pub created_by: Option<String>,
+    /// Its row groups.
+    pub row_groups: Vec<GroupDescription>,
+    /// Its leaf columns, in the order of the schema.
+    pub columns: Vec<ColumnDescription>,
+}
+
+/// A row group, in numbers.
+#[derive(Clone, Debug, Serialize)]
+pub struct GroupDescription {
+    /// Its rows.
+    pub rows: u64,
+    /// Bytes that its column chunks take.
+    pub bytes: u64,
+}
+
+/// A leaf column over all row groups.
+#[derive(Clone, Debug, Serialize)]
+pub struct ColumnDescription {
+    /// Its path in the schema, joined with dots.
+    pub name: String,
+    /// The Arrow type of the root column that it belongs to.
+    pub arrow_type: String,
+    /// How its values are stored.
+    pub physical_type: String,
+    /// Whether the schema allows nulls.
+    pub nullable: bool,
+    /// Nulls, where every row group counts them.
+    pub nulls: Option<u64>,
+    /// Codecs of its chunks.
+    pub codecs: Vec<String>,
+    /// Encodings of its pages.
+    pub encodings: Vec<String>,
+    /// Data pages.
+    pub data_pages: u64,
+    /// Dictionary pages.
+    pub dictionary_pages: u64,
+    /// Bytes that its chunks take.
+    pub bytes: u64,
+    /// Bytes that its chunks have when decompressed.
+    pub uncompressed_bytes: u64,
+    /// Whether every chunk has an offset index.
+    pub offset_index: bool,
+    /// Whether every chunk has a column index.
+    pub column_index: bool,
+}
+
+impl ParquetFile {
+    /// Describes the file. Page headers are walked, pages are not read.
+    ///
+    /// # Errors
+    /// Typed by what is wrong with the file, naming path and column.
+    pub fn describe(self: &Arc<Self>, run: &Run) -> Result<FileDescription> {
+        let metadata = self.metadata();
+        let row_groups = metadata.row_groups().iter().map(|group| GroupDescription {
+            rows: u64::try_from(group.num_rows()).unwrap_or(0),
+            bytes: u64::try_from(group.compressed_size()).unwrap_or(0),
+        });
+        let mut columns = Vec::new();
+        for root in 0..self.schema().fields().len() {
+            for leaf in self.leaves(root) {
+                run.check()?;
+                let column = self.describe_leaf(root, leaf, run);
+                columns.push(column.map_err(|e| e.path(self.path()).column(self.leaf_name(leaf)))?);
+            }
+        }
+        Ok(FileDescription {
+            path: self.path().to_owned(),
+            bytes: self.identity().size(),
+            rows: self.rows(),
+            created_by: metadata.file_metadata().created_by().map(str::to_owned),
+            row_groups: row_groups.collect(),
+            columns,
+        })
+    }
+
+    fn leaf_name(&self, leaf: usize) -> String {
+        let descriptor = self.metadata().file_metadata().schema_descr();
+        descriptor.columns().get(leaf).map(|c| c.path().parts().join(".")).unwrap_or_default()
+    }
+
+    fn describe_leaf(self: &Arc<Self>, root: usize, leaf: usize, run: &Run) -> Result<ColumnDescription> {
+        let field = self.field(root)?;
+        let descriptor = self.metadata().file_metadata().schema_descr();
+        let mut out = ColumnDescription {
+            name: self.leaf_name(leaf),
+            arrow_type: field.data_type().to_string(),
+            physical_type: descriptor
+                .columns()
+                .get(leaf)
+                .map(|c| c.physical_type().to_string())
+                .unwrap_or_default(),
+            nullable: descriptor.columns().get(leaf).is_some_and(|c| c.max_def_level() > 0),
+            nulls: Some(0),
+            codecs: Vec::new(),
+            encodings: Vec::new(),
+            data_pages: 0,
+            dictionary_pages: 0,
+            bytes: 0,
+            uncompressed_bytes: 0,
+            offset_index: self.row_groups() > 0,
+            column_index: self.row_groups() > 0,
+        };
+        let mut codecs = BTreeSet::new();
+        let mut encodings = BTreeSet::new();
+        for group in 0..self.row_groups() {
+            let (chunk, _) = self.chunk(group, leaf)?;
+            codecs.insert(codec(chunk.compression()));
+            encodings.extend(chunk.encodings().map(encoding));
+            let (data, dictionary) = count_pages(self, group, leaf, run)?;
+            out.data_pages += data;
+            out.dictionary_pages += dictionary;
+            out.bytes += u64::try_from(chunk.compressed_size()).unwrap_or(0);
+            out.uncompressed_bytes += u64::try_from(chunk.uncompressed_size()).unwrap_or(0);
+            let nulls = chunk.statistics().and_then(parquet::file::statistics::Statistics::null_count_opt);
+            out.nulls = out.nulls.zip(nulls).map(|(sum, more)| sum + more);
+            out.offset_index &= chunk.offset_index_offset().is_some();
+            out.column_index &= chunk.column_index_offset().is_some();
+        }
+        if field.data_type().is_nested() || !out.nullable {
+            out.nulls = if out.nullable { None } else { Some(0) };
+        }
+        out.codecs = codecs.into_iter().collect();
+        out.encodings = encodings.into_iter().collect();
+        Ok(out)
+    }
+}
+
+fn codec(compression: Compression) -> String {
+    match compression {
+        Compression::UNCOMPRESSED => "none".to_owned(),
+        Compression::SNAPPY => "snappy".to_owned(),
+        Compression::GZIP(_) => "gzip".to_owned(),
+        Compression::LZO => "lzo".to_owned(),
+        Compression::BROTLI(_) => "brotli".to_owned(),
+        Compression::LZ4 => "lz4".to_owned(),
+        Compression::LZ4_RAW => "lz4_raw".to_owned(),
+        Compression::ZSTD(_) => "zstd".to_owned(),
+    }
+}
+
+fn encoding(encoding: Encoding) -> String {
+    encoding.to_string().to_lowercase()
+}

@@ -1,0 +1,104 @@
+//! Files described for people and machines.
+
+use std::fmt;
+use std::sync::Arc;
+
+use hypostyle_engine::{KeySummary, summarise_key};
+use hypostyle_io::{FileDescription, Run, Table};
+use serde::Serialize;
+
+use super::{JoinOptions, Store};
+use crate::Result;
+
+/// A file and its key.
+#[derive(Clone, Debug, Serialize)]
+pub struct FileReport {
+    /// What the file is made of.
+    #[serde(flatten)]
+    pub file: FileDescription,
+    /// What its key is like; `None` if no column could be one.
+    pub key: Option<KeySummary>,
+}
+
+impl Store {
+    /// Describes the files that `path` (a file, a folder or a glob) stands for: one report a file.
+    ///
+    /// `key` names the key columns; when it is empty, the first column that could be a key is looked at.
+    ///
+    /// # Errors
+    /// Those of finding and reading the files.
+    pub fn inspect(&self, path: &str, key: &[String], options: &JoinOptions) -> Result<Vec<FileReport>> {
+        let run = options.run();
+        self.on_pool(options, || {
+            let files = self.place.files(path)?;
+            files.iter().map(|file| self.report(file, key, options, &run)).collect()
+        })
+    }
+
+    fn report(
+        &self,
+        path: &std::path::Path,
+        key: &[String],
+        options: &JoinOptions,
+        run: &Run,
+    ) -> Result<FileReport> {
+        let file = self.files.open(path, options.io, run)?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let table = Table::new(name, vec![Arc::clone(&file)], hypostyle_io::Missing::Error)?;
+        Ok(FileReport { file: file.describe(run)?, key: summarise_key(&table, key, run)? })
+    }
+}
+
+impl fmt::Display for FileReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = &self.file;
+        writeln!(f, "{}", file.path.display())?;
+        writeln!(
+            f,
+            "  {} rows, {} columns, {} row groups, {} bytes, written by {}",
+            file.rows,
+            file.columns.len(),
+            file.row_groups.len(),
+            file.bytes,
+            file.created_by.as_deref().unwrap_or("an unknown program")
+        )?;
+        if let Some(key) = &self.key {
+            let range = match (&key.min, &key.max) {
+                (Some(min), Some(max)) => format!("{min} … {max}"),
+                _ => "no keys".to_owned(),
+            };
+            let unique = if key.unique { "unique" } else { "repeated" };
+            writeln!(
+                f,
+                "  key {}: {range}, {}, {unique}, {} null",
+                key.columns.join(", "),
+                key.order,
+                key.nulls
+            )?;
+        }
+        let width = file.columns.iter().map(|c| c.name.chars().count()).max().unwrap_or(0);
+        for column in &file.columns {
+            let pages = match column.dictionary_pages {
+                0 => format!("{} pages", column.data_pages),
+                d => format!("{} pages + {d} dictionaries", column.data_pages),
+            };
+            let index = match (column.offset_index, column.column_index) {
+                (true, true) => ", page index",
+                (true, false) => ", offset index",
+                _ => "",
+            };
+            writeln!(
+                f,
+                "  {:width$}  {}{}  {}  {}  {pages}  {} of {} bytes{index}",
+                column.name,
+                column.arrow_type,
+                if column.nullable { "?" } else { "" },
+                column.codecs.join("+"),
+                column.encodings.join("+"),
+                column.bytes,
+                column.uncompressed_bytes,
+            )?;
+        }
+        Ok(())
+    }
+}
