@@ -39,6 +39,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "hypostyle join spec")]
+#[schemars(description = "What to join: the key, the tables with their columns, and the rows wanted.")]
 #[non_exhaustive]
 pub struct JoinSpec {
     /// The key columns, by the names that the output has: one name or a list.
@@ -46,8 +47,7 @@ pub struct JoinSpec {
     #[schemars(with = "schema::Names")]
     pub key: Vec<String>,
     /// Which rows the output has; `inner` when left out, or `spine` when a spine is given.
-    #[serde(default)]
-    #[schemars(with = "schema::HowName")]
+    #[schemars(with = "Option<schema::HowName>")]
     pub how: How,
     /// Whether the output's columns are named `table__column`; else a clash of names is an error.
     #[serde(default, skip_serializing_if = "wire::is_default")]
@@ -56,6 +56,7 @@ pub struct JoinSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spine: Option<SpineSpec>,
     /// The tables; without a spine the first one gives the rows and their order.
+    #[schemars(length(min = 1))]
     pub tables: Vec<TableSpec>,
     /// Which of the rows are wanted; all, when left out.
     #[serde(default, skip_serializing_if = "wire::is_default")]

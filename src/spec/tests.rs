@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use hypostyle_engine::{Duplicates, How};
 
-use super::{ColumnSpec, Columns, JoinSpec, Missing, SpineSpec, TableSpec};
+use super::{JoinSpec, Missing, SpineSpec, TableSpec};
 use crate::ErrorKind;
 
 fn table() -> TableSpec {
@@ -148,25 +148,200 @@ fn wrong_yaml_is_an_error_that_names_the_line_and_the_mend() {
         "line 2, column 36: the key `a` stands twice",
         Some("keep one of the two"),
     );
-    check("key: ts\nhow: outer", "", None);
-    check("key: ts\nhow: lft", "", None);
-    check("key: ts\ntables:\n\t- path: a\n", "", None);
-    check("key: ts\ntables: [{path: a}]", "", None);
-    check("key: ts\ntables: [{path: a, columns: b}]", "", None);
-    check("key: ts\ntables: [{path: a, columns: [[b]]}]", "", None);
-    check("key: ts\ntables: [{path: a, columns: [b], missing: zero}]", "", None);
-    check("key: 1.5\n", "", None);
-    check("key: {a: b}\n", "", None);
-    check("key: ts\nfull_names: yes\n", "", None);
-    check("key: ts\nrows: {last: -1}\n", "", None);
-    check("key: ts\nrows: {last: many}\n", "", None);
-    check("key: ts\nrows: {from: [1]}\n", "", None);
-    check("key: ts\ntables: [\n", "", None);
-    check("- a\n- b\n", "", None);
-    check("just words", "", None);
-    check("key: ts\n---\nkey: ts\n", "", None);
-    check("key: *nowhere\n", "", None);
+    check(
+        "key: ts\nhow: outer",
+        "line 2, column 6: unknown value `outer`",
+        Some("there are `inner`, `left`, `spine`"),
+    );
+    check("key: ts\nhow: lft", "line 2, column 6: unknown value `lft`", Some("did you mean `left`?"));
+    check(
+        "key: ts\ntables:\n\t- path: a\n",
+        "line 3, column 2: tabs disallowed within this context (block indentation)",
+        Some("indent with spaces"),
+    );
+    check(
+        "key: ts\ntables: [{path: a}]",
+        "line 2, column 11: the key `columns` is missing",
+        Some("for all columns write `columns: \"*\"`"),
+    );
+    check(
+        "key: ts\ntables: [{path: a, columns: b}]",
+        "line 2, column 29: one column is a list too: [b]; all are \"*\"",
+        None,
+    );
+    check(
+        "key: ts\ntables: [{path: a, columns: [b], missing: zero}]",
+        "line 2, column 34: unknown value `zero`",
+        Some("there are `error`, `null`"),
+    );
+    check(
+        "key: {a: b}\n",
+        "line 1, column 6: invalid type: map, expected a column name or a list of column names",
+        None,
+    );
+    check("key: ts\nfull_names: yes\n", "line 2, column 13: invalid boolean (true or false expected)", None);
+    let whole = "line 2, column 14: a whole number that is not negative is expected here";
+    check("key: ts\nrows: {last: -1}\n", whole, None);
+    check("key: ts\nrows: {last: many}\n", whole, None);
+    check("key: ts\nrows: {from: [1]}\n", "line 2, column 14: text or a number is expected here", None);
+    check("key: ts\ntables: [\n", "line 2, column 9: unclosed bracket '['", None);
+    check("- a\n- b\n", "line 1, column 1: a map (`name: value`) is expected here", None);
+    check("just words", "line 1, column 1: a map (`name: value`) is expected here", None);
+    check("a: 1\n---\nb: 2\n", "line 1, column 1: unknown key `a`", Some(KEYS));
+    check("key: ts\n---\nkey: ts\n", "line 3, column 1: a second document begins here: a spec is one", None);
+    check("key: *nowhere\n", "line 1, column 6: reference to unknown value", None);
+    check("key: \0", "line 1, column 6: unexpected character: `\\u{0}'", None);
     check("", "the spec is empty", None);
     check(" \n\n", "the spec is empty", None);
-    check("# a comment\n", "", None);
+}
+
+const KEYS: &str = "there are `key`, `how`, `full_names`, `spine`, `tables`, `rows`";
+
+#[test]
+fn hostile_yaml_is_refused_quickly() {
+    let check = |what: &str, text: &str, kind: ErrorKind| {
+        let start = Instant::now();
+        let error = JoinSpec::from_yaml(text).expect_err(what);
+        assert_eq!(error.kind(), kind, "{what}: {error}");
+        assert!(error.to_string().len() < 400, "{what}: {error}");
+        assert!(start.elapsed() < Duration::from_secs(10), "{what} took {:?}", start.elapsed());
+    };
+    let table = "{path: a, columns: [b, c, d, e]}";
+    check("deep lists", &"[".repeat(100_000), ErrorKind::InvalidRequest);
+    check("deep maps", &format!("tables: {}", "{a: ".repeat(100_000)), ErrorKind::InvalidRequest);
+    check("a large scalar", &format!("key: {}", "x".repeat(10 << 20)), ErrorKind::LimitExceeded);
+    check("a large text", &"# nothing\n".repeat(2 << 20), ErrorKind::LimitExceeded);
+    check("many items", &format!("key: [{}]", "a,".repeat(4 << 20)), ErrorKind::LimitExceeded);
+    let aliases = format!("tables:\n- &t {table}\n{}", "- *t\n".repeat(300_000));
+    check("many aliases", &aliases, ErrorKind::LimitExceeded);
+    let mut bomb = String::from("key: &k0 [a, a, a, a, a, a, a, a, a, a]\n");
+    for level in 1..10 {
+        let below = format!("*k{}, ", level - 1).repeat(10);
+        bomb += &format!("rows{level}: &k{level} [{below}]\n");
+    }
+    check("aliases of aliases", &bomb, ErrorKind::InvalidRequest);
+    let nested = bomb.replace("rows", "- rows").replace("key: ", "tables:\n- key: ");
+    check("aliases of aliases in a table", &nested, ErrorKind::InvalidRequest);
+}
+
+#[test]
+fn a_spec_file_that_cannot_be_read_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |name: &str, content: Option<&[u8]>, kind: ErrorKind, message: &str| {
+        let path = folder.path().join(name);
+        if let Some(content) = content {
+            std::fs::write(&path, content).unwrap();
+        }
+        let error = JoinSpec::from_path(&path).expect_err(name);
+        assert_eq!((error.kind(), error.file_path()), (kind, Some(path.as_path())), "{error}");
+        assert!(error.message().contains(message), "{error}");
+    };
+    check("missing.yaml", None, ErrorKind::NotFound, "No such file");
+    check("keys.yaml", Some(b"kei: ts"), ErrorKind::InvalidRequest, "line 1, column 1: unknown key `kei`");
+    check("table.parquet", Some(b"PAR1\xff\xfe"), ErrorKind::InvalidRequest, "not UTF-8");
+    check(".", None, ErrorKind::InvalidRequest, "directory");
+}
+
+#[test]
+fn a_wrong_join_is_refused_before_any_file_is_opened() {
+    let check = |spec: JoinSpec, message: &str| {
+        let error = spec.validate().expect_err(message);
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error}");
+        assert_eq!(error.to_string(), message);
+    };
+    let with = |table: TableSpec| JoinSpec::new(["ts"]).table(table);
+    spec().validate().unwrap();
+    check(JoinSpec::new(["ts"]), "the join has no tables");
+    check(JoinSpec::default().table(table()), "the join has no key");
+    check(JoinSpec::new([""]).table(table()), "a key column has an empty name");
+    check(JoinSpec::new(["a", "b", "a"]).table(table()), "column `a`: the key names this column twice");
+    check(spec().how(How::Spine), "a join with `how: spine` needs a spine");
+    let spine = SpineSpec::new("k.parquet");
+    check(spec().spine(spine.clone()).how(How::Left), "a spine is given, but `how` is `left`");
+    check(spec().spine(spine.clone()).how(How::Inner), "a spine is given, but `how` is `inner`");
+    check(
+        spec().spine(spine.key(["a", "b"])),
+        "table `spine`: its key has 2 columns (a, b), and the join's has 1 (ts)",
+    );
+    check(spec().spine(SpineSpec::new("")), "table `spine`: the path is empty");
+    check(spec().last(0), "`last` is 0, and a frame without rows helps nobody");
+    check(with(TableSpec::default()), "table `#1`: the table has neither a name nor a path");
+    check(with(TableSpec::new("")), "table `#1`: the path is empty");
+    check(with(TableSpec::new("a\0b")), "table `a\0b`: the path holds a NUL character");
+    check(with(table().name("2x")), "table `2x`: `2x` is no table name");
+    check(with(table().name("")), "table `#1`: `` is no table name");
+    check(with(table().name("a-b")), "table `a-b`: `a-b` is no table name");
+    check(
+        with(table().key(["a", "b"])),
+        "table `w`: its key has 2 columns (a, b), and the join's has 1 (ts)",
+    );
+    check(with(table().columns([""])), "table `w`: a column has an empty name");
+    check(with(table().column_as("x", "")), "table `w`, column `x`: its new name is empty");
+    check(
+        spec().table(TableSpec::new("other/w.parquet")),
+        "table `w`: two tables have this name: number 1 and number 2",
+    );
+    check(spec().table(TableSpec::named("w")), "table `w`: two tables have this name: number 1 and number 2");
+}
+
+#[test]
+fn a_table_without_a_name_is_called_after_its_file() {
+    let check = |path: &str, label: &str| assert_eq!(TableSpec::new(path).label(), label, "{path}");
+    check("wind.parquet", "wind");
+    check("/data/v1.0/wind speed.parquet", "wind speed");
+    check("data/wind", "wind");
+    check("data/wind/", "wind");
+    check("./wind/./", "wind");
+    check("data/wind/*.parquet", "wind");
+    check("data/wind/**/part-[0-9].parquet", "wind");
+    check("*", "*");
+    assert_eq!(TableSpec::new("wind.parquet").name("air").label(), "air");
+    assert_eq!(TableSpec::named("air").label(), "air");
+}
+
+#[test]
+fn the_short_form_is_split_at_its_last_colon() {
+    let check = |text: &str, expected: TableSpec| {
+        assert_eq!(text.parse::<TableSpec>().unwrap(), expected, "{text}");
+    };
+    check("w.parquet:a", TableSpec::new("w.parquet").columns(["a"]));
+    check("w.parquet:a,b=c", TableSpec::new("w.parquet").columns(["a"]).column_as("b", "c"));
+    check("wind=w.parquet:a", TableSpec::new("w.parquet").name("wind").columns(["a"]));
+    check("a:b/w.parquet:c", TableSpec::new("a:b/w.parquet").columns(["c"]));
+    check("./a=b/x.parquet:c", TableSpec::new("./a=b/x.parquet").columns(["c"]));
+    check("a=b/x.parquet:c", TableSpec::new("b/x.parquet").name("a").columns(["c"]));
+    check("2=b.parquet:c", TableSpec::new("2=b.parquet").columns(["c"]));
+    check("n=a=b.parquet:c", TableSpec::new("a=b.parquet").name("n").columns(["c"]));
+    check("w/*.parquet:*", TableSpec::new("w/*.parquet").all_columns());
+    check("w.parquet:a=b=c", TableSpec::new("w.parquet").column_as("a", "b=c"));
+    for wrong in ["", ":", "w.parquet", "w.parquet:", ":a", "n=:a", "w:a,,b", "w:a,", "w:=b", "w:a="] {
+        let error = wrong.parse::<TableSpec>().expect_err(wrong);
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{wrong}: {error}");
+        assert!(error.hint_text().is_some_and(|hint| hint.contains("PATH:COLUMN")), "{wrong}: {error}");
+    }
+}
+
+/// `UPDATE_SCHEMA=1 cargo test` writes it anew.
+#[test]
+fn the_published_schema_is_the_one_of_this_version() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/join-spec.schema.json");
+    let current = serde_json::to_string_pretty(&JoinSpec::json_schema()).unwrap() + "\n";
+    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+        std::fs::write(path, &current).unwrap();
+    }
+    assert!(
+        std::fs::read_to_string(path).is_ok_and(|published| published == current),
+        "docs/join-spec.schema.json is old: run UPDATE_SCHEMA=1 cargo test, and commit it"
+    );
+}
+
+#[test]
+fn the_schema_knows_the_words_that_the_parser_knows() {
+    let schema = JoinSpec::json_schema().to_string();
+    for how in [How::Inner, How::Left, How::Spine] {
+        assert!(schema.contains(&serde_json::to_string(&how).unwrap()));
+    }
+    for rule in [Duplicates::Error, Duplicates::First, Duplicates::Last] {
+        assert!(schema.contains(&serde_json::to_string(&rule).unwrap()));
+    }
 }

@@ -42,7 +42,8 @@ pub(super) fn parse(text: &str) -> Result<JoinSpec> {
             max_events: 2 * MAX_NODES,
             max_nodes: MAX_NODES,
             max_total_scalar_bytes: MAX_SCALAR_BYTES,
-            max_documents: 1,
+            // One more than is accepted, so that the error speaks of documents and not of limits.
+            max_documents: 2,
         },
         alias_limits: serde_saphyr::alias_limits! {
             max_total_replayed_events: 2 * MAX_NODES,
@@ -84,7 +85,14 @@ fn translate(error: &serde_saphyr::Error) -> Error {
             let key = key.as_deref().unwrap_or_default();
             (format!("the key `{key}` stands twice"), Some("keep one of the two".to_owned()))
         }
-        other => (UserMessageFormatter.format_message(other).into_owned(), None),
+        Yaml::MultipleDocuments { .. } => ("a second document begins here: a spec is one".to_owned(), None),
+        Yaml::Unexpected { expected, .. } => (format!("{} is expected here", in_words(expected)), None),
+        Yaml::InvalidScalar { ty, .. } => (format!("{} is expected here", in_words(ty)), None),
+        other => {
+            let text = UserMessageFormatter.format_message(other).into_owned();
+            let hint = text.contains("tabs").then(|| "indent with spaces".to_owned());
+            (text, hint)
+        }
     };
     let message = format!("{place}{text}");
     let error = match root {
@@ -97,5 +105,16 @@ fn translate(error: &serde_saphyr::Error) -> Error {
     match hint {
         Some(hint) => error.hint(hint),
         None => error,
+    }
+}
+
+/// The parser's word for a kind of value, in words for people.
+fn in_words(kind: &str) -> &str {
+    match kind {
+        "mapping start" => "a map (`name: value`)",
+        "sequence start" => "a list (`- item`, or `[item, item]`)",
+        "string scalar" => "text or a number",
+        "u64" => "a whole number that is not negative",
+        other => other,
     }
 }

@@ -1,0 +1,73 @@
+//! Frames for formats that are text.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_array::timezone::Tz;
+use arrow_schema::{ArrowError, DataType, Field, Fields, Schema};
+
+/// The same rows, with times of a named zone as times in UTC.
+///
+/// The text of such a time needs the zone's rules, which this program does not carry; the instants
+/// stay the same. Times with an offset (`+01:00`) and without a zone are left as they are.
+///
+/// # Errors
+/// Those of a cast; none is known.
+pub fn readable(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let schema = batch.schema();
+    let fields = in_utc(schema.fields());
+    if &fields == schema.fields() {
+        return Ok(batch.clone());
+    }
+    let columns = batch
+        .columns()
+        .iter()
+        .zip(&fields)
+        .map(|(column, field)| arrow_cast::cast(column, field.data_type()))
+        .collect::<Result<_, _>>()?;
+    let schema = Arc::new(Schema::new(fields));
+    let rows = arrow_array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(schema, columns, &rows)
+}
+
+fn in_utc(fields: &Fields) -> Fields {
+    fields.iter().map(field_in_utc).collect()
+}
+
+fn field_in_utc(field: &Arc<Field>) -> Arc<Field> {
+    match type_in_utc(field.data_type()) {
+        Some(data_type) => Arc::new(field.as_ref().clone().with_data_type(data_type)),
+        None => Arc::clone(field),
+    }
+}
+
+/// The type to cast to, where there is something to cast.
+fn type_in_utc(data_type: &DataType) -> Option<DataType> {
+    let changed = match data_type {
+        DataType::Timestamp(unit, Some(zone)) if zone.parse::<Tz>().is_err() => {
+            DataType::Timestamp(*unit, Some("+00:00".into()))
+        }
+        DataType::List(item) => DataType::List(field_in_utc(item)),
+        DataType::LargeList(item) => DataType::LargeList(field_in_utc(item)),
+        DataType::FixedSizeList(item, size) => DataType::FixedSizeList(field_in_utc(item), *size),
+        DataType::Map(entries, sorted) => DataType::Map(field_in_utc(entries), *sorted),
+        DataType::Struct(fields) => DataType::Struct(in_utc(fields)),
+        DataType::Dictionary(key, value) => DataType::Dictionary(key.clone(), Box::new(type_in_utc(value)?)),
+        _ => return None,
+    };
+    (&changed != data_type).then_some(changed)
+}
+
+/// CSV has no place for values within values; the error names the first such column.
+pub(super) fn check_flat(batch: &RecordBatch) -> Result<(), String> {
+    for field in batch.schema().fields() {
+        let mut data_type = field.data_type();
+        while let DataType::Dictionary(_, value) = data_type {
+            data_type = value;
+        }
+        if data_type.is_nested() {
+            return Err(format!("column `{}` is nested ({data_type})", field.name()));
+        }
+    }
+    Ok(())
+}
