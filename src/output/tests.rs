@@ -79,7 +79,7 @@ fn what_is_written_reads_the_same() {
             if format == Format::Parquet && expected.num_rows() == 0 {
                 assert!(read.iter().all(|b| b.num_rows() == 0));
             } else {
-                assert_eq!(read, [expected.clone()], "{format}");
+                assert_eq!(read, std::slice::from_ref(&expected), "{format}");
             }
         }
     }

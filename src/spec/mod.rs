@@ -329,16 +329,13 @@ impl TableSpec {
         self
     }
 
-    /// The name, or else the stem of the path: of the last part of it that holds no wildcard.
-    pub fn label(&self) -> &str {
-        if let Some(name) = &self.name {
-            return name;
+    /// The name, or else that of the file or folder which the path leads to or searches.
+    pub fn label(&self) -> String {
+        match (&self.name, &self.path) {
+            (Some(name), _) => name.clone(),
+            (None, Some(path)) => crate::store::name_of(path),
+            (None, None) => String::new(),
         }
-        let path = self.path.as_deref().unwrap_or_default();
-        let parts = path.split('/').rev();
-        let plain = |part: &&str| !part.is_empty() && *part != "." && !part.contains(['*', '?', '[']);
-        let part = parts.into_iter().find(plain).unwrap_or(path);
-        Path::new(part).file_stem().and_then(|stem| stem.to_str()).unwrap_or(part)
     }
 
     fn push(mut self, column: ColumnSpec) -> Self {

@@ -289,6 +289,7 @@ fn a_table_without_a_name_is_called_after_its_file() {
     let check = |path: &str, label: &str| assert_eq!(TableSpec::new(path).label(), label, "{path}");
     check("wind.parquet", "wind");
     check("/data/v1.0/wind speed.parquet", "wind speed");
+    check("data/wind.v2/", "wind.v2");
     check("data/wind", "wind");
     check("data/wind/", "wind");
     check("./wind/./", "wind");

@@ -20,7 +20,7 @@ pub(super) fn check(spec: &JoinSpec) -> Result<()> {
     }
     for (at, table) in spec.tables.iter().enumerate() {
         check_table(table, &spec.key).map_err(|e| match table.label() {
-            "" => e.table(format!("#{}", at + 1)),
+            label if label.is_empty() => e.table(format!("#{}", at + 1)),
             label => e.table(label),
         })?;
     }

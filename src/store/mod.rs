@@ -20,6 +20,8 @@ pub use inspect::FileReport;
 use files::OpenFiles;
 use resolve::Place;
 
+pub(crate) use resolve::name_of;
+
 /// Tables under one folder, and what is known of them: opened files and their footers are kept for the next join.
 ///
 /// A store is shared by reference between threads; joins at the same time share one pool of threads.

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::JoinOptions;
 use super::files::OpenFiles;
-use super::resolve::{Place, name_of};
+use super::resolve::Place;
 use crate::spec::{ColumnSpec, Columns, JoinSpec, Missing, TableSpec};
 use crate::{Error, Result};
 
@@ -24,11 +24,10 @@ pub(super) fn of(
         open_table(files, name, &paths, missing, options.io, run)
     };
     let table = |table: &TableSpec| -> Result<JoinTable> {
-        let (name, paths) = match (&table.name, &table.path) {
-            (Some(name), Some(path)) => (name.clone(), place.files(path)),
-            (None, Some(path)) => (name_of(path), place.files(path)),
-            (Some(name), None) => (name.clone(), place.named(name)),
-            (None, None) => return Err(Error::invalid("a table has neither a name nor a path")),
+        let name = table.label();
+        let paths = match &table.path {
+            Some(path) => place.files(path),
+            None => place.named(&name),
         };
         let missing = match table.missing {
             Missing::Error => hypostyle_io::Missing::Error,

@@ -56,7 +56,7 @@ impl Place {
 }
 
 /// The name of a table that has none: the file's stem, the folder's name, or that of the folder that is searched.
-pub(super) fn name_of(text: &str) -> String {
+pub(crate) fn name_of(text: &str) -> String {
     let has_pattern = |part: &Path| part.to_string_lossy().contains(['*', '?', '[']);
     let mut path = Path::new(text);
     while has_pattern(path) && path.file_name().is_some_and(|name| has_pattern(Path::new(name))) {

@@ -1,0 +1,31 @@
+//! `hypostyle inspect`.
+
+use hypostyle::{JoinOptions, Result, Store};
+
+use super::{Common, stdout};
+
+/// Show what Parquet files hold: schema, row groups, pages, codecs, encodings, key range, sortedness
+#[derive(Debug, clap::Args)]
+pub(super) struct Inspect {
+    /// Files, folders or globs
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<String>,
+    /// The key columns, to see their range and whether they ascend
+    #[arg(long, value_name = "K[,K…]", value_delimiter = ',')]
+    key: Vec<String>,
+}
+
+impl Inspect {
+    pub(super) fn run(&self, common: Common) -> Result<()> {
+        let store = Store::unrooted("");
+        let mut files = Vec::new();
+        for path in &self.paths {
+            files.extend(store.inspect(path, &self.key, &JoinOptions::default())?);
+        }
+        if common.json {
+            return stdout::print_json(&files);
+        }
+        let texts: Vec<String> = files.iter().map(ToString::to_string).collect();
+        stdout::print(&texts.join("\n"))
+    }
+}

@@ -1,0 +1,111 @@
+//! The verbs of the command, one file each, and what they share.
+
+mod arguments;
+mod cleanup;
+mod completions;
+mod demo;
+mod destination;
+mod explain;
+mod failure;
+mod figures;
+mod fixture;
+mod inspect;
+mod join;
+mod preview;
+mod progress;
+mod schema;
+mod stats;
+mod stdout;
+mod trace;
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use hypostyle::Result;
+use tracing_subscriber::filter::LevelFilter;
+
+use failure::Failure;
+
+/// Join many Parquet tables into one Arrow frame.
+#[derive(Debug, Parser)]
+#[command(name = "hypostyle", version, arg_required_else_help = true)]
+#[command(after_help = failure::EXIT_CODES)]
+struct Hypostyle {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What every verb takes.
+#[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
+struct Common {
+    /// Print the payload as JSON, alone on stdout; errors too
+    #[arg(long, global = true)]
+    json: bool,
+    /// Never show a progress bar (else: on a terminal, for work that lasts over a second)
+    #[arg(long, global = true)]
+    no_progress: bool,
+    /// Say on stderr what is being done; twice and thrice for more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Join(join::Join),
+    Explain(explain::Explain),
+    Inspect(inspect::Inspect),
+    Fixture(fixture::Fixture),
+    Demo(demo::Demo),
+    Schema(schema::Schema),
+    Completions(completions::Completions),
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    failure::catch_panics();
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    // Before they are parsed: a wrong flag is reported in the form that was asked for.
+    let json = arguments.iter().take_while(|a| *a != "--").any(|a| a == "--json");
+    let outcome = std::panic::catch_unwind(|| match Hypostyle::try_parse_from(arguments) {
+        Ok(command) => run(&command).map_err(Failure::Error),
+        Err(usage) => failure::usage(&usage),
+    });
+    match outcome.unwrap_or(Err(Failure::Panic)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(json),
+    }
+}
+
+fn run(command: &Hypostyle) -> Result<()> {
+    let common = command.common;
+    log(common.verbose);
+    match &command.verb {
+        Verb::Join(join) => join.run(common),
+        Verb::Explain(explain) => explain.run(common),
+        Verb::Inspect(inspect) => inspect.run(common),
+        Verb::Fixture(fixture) => fixture.run(common),
+        Verb::Demo(demo) => demo.run(common),
+        Verb::Schema(schema) => schema.run(),
+        Verb::Completions(completions) => completions.run(),
+    }
+}
+
+fn log(verbose: u8) {
+    let level = match verbose {
+        0 => return,
+        1 => LevelFilter::INFO,
+        2 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
+    };
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_timer(tracing_subscriber::fmt::time::uptime())
+        .init();
+}

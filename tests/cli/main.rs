@@ -1,0 +1,7 @@
+//! The command as its users meet it: flags in, bytes and exit codes out.
+
+mod failures;
+mod joins;
+mod outputs;
+mod usage;
+mod world;
