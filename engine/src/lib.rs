@@ -1,4 +1,13 @@
-//! The join.
+//! The join engine of `hypostyle`: which row of each table belongs to which row of the output, and the columns
+//! that follow from it.
+//!
+//! It never sees a path: a [`JoinRequest`] holds opened tables. [`join`] goes one way, without turning back: names
+//! and types are checked, keys are read (only of rows that the statistics leave), brought to common terms and
+//! aligned, then features are decoded straight into the columns of the [`Frame`]. [`explain`] stops before the
+//! features.
+//!
+//! Three alignments give the same answer: *identity* when the keys are equal row by row, *merge* when both ascend,
+//! *hash* always.
 mod align;
 #[cfg(feature = "arrow2")]
 mod arrow2;

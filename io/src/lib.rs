@@ -1,4 +1,39 @@
-//! Parquet bytes to Arrow columns.
+//! Parquet bytes to Arrow columns, for the joins of `hypostyle`.
+//!
+//! Three nouns carry it. A [`Table`] is one logical table over opened [`ParquetFile`]s, its columns reconciled by
+//! name. [`RowRanges`] say which of its rows are meant. A [`Reader`] brings those rows of a [`Column`] into a
+//! [`Slot`]: a piece of a [`Slab`] for types of fixed width, an array of its own for the others.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use hypostyle_io::{Filled, IoMode, Missing, ParquetFile, Reader, RowRanges, Run, Slab, Slot, Table};
+//! # use arrow_array::{Int64Array, RecordBatch};
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("load.parquet");
+//! # let batch = RecordBatch::try_from_iter([("mw", Arc::new(Int64Array::from(vec![10, 20, 30, 40])) as _)])?;
+//! # let file = std::fs::File::create(&path)?;
+//! # let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None)?;
+//! # writer.write(&batch)?;
+//! # writer.close()?;
+//!
+//! let run = Run::default();
+//! let file = Arc::new(ParquetFile::open(&path, IoMode::Auto, &run)?);
+//! let table = Table::new("load", vec![file], Missing::Error)?;
+//! let column = table.column("mw")?;
+//! let reader = Reader::new(&table, &RowRanges::from_ranges([1..2, 3..4]), &run);
+//! let mut slab = Slab::new([2 * 8])?;
+//! for slot in slab.slots_mut() {
+//!     assert!(matches!(reader.read(&column, Slot::Values(slot))?, Filled::Values(None)));
+//! }
+//! let values = arrow_buffer::ScalarBuffer::<i64>::from(slab.into_buffers().remove(0));
+//! assert_eq!(values.as_ref(), [20, 40]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Every byte of a file is hostile until checked: lengths before allocation, offsets before slicing. What goes
+//! wrong is an [`Error`], sorted by what the caller can do about it.
+#![deny(clippy::indexing_slicing)]
+
 mod describe;
 mod error;
 mod file;
