@@ -10,7 +10,7 @@ pub(super) struct Inspect {
     /// Files, folders or globs
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<String>,
-    /// The key columns, to see their range and whether they ascend
+    /// The key columns, to see their range and whether they ascend; else the first column that could be one
     #[arg(long, value_name = "K[,K…]", value_delimiter = ',')]
     key: Vec<String>,
 }
