@@ -147,7 +147,7 @@ stage_demo() {
 }
 
 stage_bench() {
-    cargo bench -p hypostyle --bench '*' --locked -- --test
+    cargo bench -p hypostyle-benches --locked -- --test
 }
 
 stage_peers() {
