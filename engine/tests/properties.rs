@@ -1,10 +1,12 @@
 //! Random tables, key types, orders, overlaps and nulls: every alignment agrees with loops over loops.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what went wrong by failing")]
+
 mod support;
 
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array};
+use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
 use hypostyle_engine::{
     Duplicates, Feature, Frame, How, JoinRequest, JoinTable, Rows, Spine, Strategy as Alignment, join,
 };

@@ -35,7 +35,9 @@ impl ParquetFile {
     /// Typed by what is wrong with the file, naming the path.
     pub fn open(path: &Path, mode: IoMode, run: &Run) -> Result<Self> {
         let (source, identity) = source::open(path, mode)?;
-        Self::from_source(path, source, identity, run).map_err(|e| e.path(path))
+        let file = Self::from_source(path, source, identity, run).map_err(|e| e.path(path))?;
+        tracing::debug!(path = %path.display(), rows = file.rows(), groups = file.row_groups(), "opened");
+        Ok(file)
     }
 
     fn from_source(path: &Path, source: Arc<dyn Source>, identity: Identity, run: &Run) -> Result<Self> {

@@ -4,23 +4,27 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crossbeam::utils::CachePadded;
+
 use crate::error::{Error, ErrorKind, Result};
 
 /// Counters of one run. Relaxed: they are read when the work is over, or to draw a bar.
+///
+/// All threads add to them at every page, so each has a cache line of its own.
 #[derive(Debug, Default)]
 pub struct Counters {
     /// Bytes asked of a source (footers, page headers and pages).
-    pub bytes_read: AtomicU64,
+    pub bytes_read: CachePadded<AtomicU64>,
     /// Requests made to a source.
-    pub reads: AtomicU64,
+    pub reads: CachePadded<AtomicU64>,
     /// Pages that were decompressed and decoded, dictionary pages included.
-    pub pages_decoded: AtomicU64,
+    pub pages_decoded: CachePadded<AtomicU64>,
     /// Pages that were stepped over without being decompressed.
-    pub pages_skipped: AtomicU64,
+    pub pages_skipped: CachePadded<AtomicU64>,
     /// Units of work (column chunks) planned.
-    pub units_planned: AtomicU64,
+    pub units_planned: CachePadded<AtomicU64>,
     /// Units of work done.
-    pub units_done: AtomicU64,
+    pub units_done: CachePadded<AtomicU64>,
 }
 
 impl Counters {

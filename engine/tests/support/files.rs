@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::types::Int32Type;
 use arrow_array::{
-    Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Date64Array, Decimal128Array, Decimal256Array,
+    ArrayRef, BinaryArray, BooleanArray, Date32Array, Date64Array, Decimal128Array, Decimal256Array,
     DictionaryArray, FixedSizeBinaryArray, Float64Array, Int8Array, Int32Array, Int64Array, LargeStringArray,
     ListArray, RecordBatch, StringArray, Time32SecondArray, Time64NanosecondArray, TimestampMicrosecondArray,
     TimestampMillisecondArray, TimestampNanosecondArray, TimestampSecondArray, UInt16Array, UInt64Array,
@@ -43,7 +43,7 @@ fn word(k: u8) -> String {
 fn key_column(form: KeyForm, keys: &[Option<u8>]) -> ArrayRef {
     let ints = |factor: i64| keys.iter().map(move |k| k.map(|k| i64::from(k) * factor));
     let words: Vec<Option<String>> = keys.iter().map(|k| k.map(word)).collect();
-    let bytes: Vec<Option<&[u8]>> = words.iter().map(|w| w.as_ref().map(|w| w.as_bytes())).collect();
+    let bytes: Vec<Option<&[u8]>> = words.iter().map(|w| w.as_ref().map(String::as_bytes)).collect();
     let strs = words.iter().map(Option::as_deref);
     match form {
         KeyForm::Int8 => Arc::new(ints(1).map(|v| v.map(|v| v as i8)).collect::<Int8Array>()),
