@@ -119,8 +119,10 @@ impl Query {
         Ok(())
     }
 
+    /// Where the paths of the spec begin; those of one from a pipe begin where the user stands.
     fn spec_folder(&self) -> &Path {
-        self.spec.as_deref().and_then(Path::parent).unwrap_or(Path::new(""))
+        let file = self.spec.as_deref().filter(|path| path.is_file() && !path.starts_with("/dev"));
+        file.and_then(Path::parent).unwrap_or(Path::new(""))
     }
 
     /// A path as a flag gives it, for a store whose paths may begin elsewhere.

@@ -2,8 +2,9 @@
 
 use hypostyle::Result;
 
-use super::arguments::Query;
+use super::arguments::{Query, Request};
 use super::destination::Output;
+use super::progress::Progress;
 use super::{Common, stdout};
 
 /// Say what a join would read and how it would be joined, without decoding features
@@ -18,8 +19,11 @@ pub(super) struct Explain {
 
 impl Explain {
     pub(super) fn run(&self, common: Common) -> Result<()> {
-        let request = self.query.request()?;
-        let explanation = request.store.explain(&request.spec, &request.options)?;
+        let Request { store, spec, mut options } = self.query.request()?;
+        let explanation = {
+            let _progress = Progress::watch_run(common, "looking", &mut options);
+            store.explain(&spec, &options)?
+        };
         if common.json { stdout::print_json(&explanation) } else { stdout::print(&explanation.to_string()) }
     }
 }

@@ -2,6 +2,7 @@
 
 use hypostyle::{JoinOptions, Result, Store};
 
+use super::progress::Progress;
 use super::{Common, stdout};
 
 /// Show what Parquet files hold: schema, row groups, pages, codecs, encodings, key range, sortedness
@@ -18,9 +19,13 @@ pub(super) struct Inspect {
 impl Inspect {
     pub(super) fn run(&self, common: Common) -> Result<()> {
         let store = Store::unrooted("");
+        let mut options = JoinOptions::default();
         let mut files = Vec::new();
-        for path in &self.paths {
-            files.extend(store.inspect(path, &self.key, &JoinOptions::default())?);
+        {
+            let _progress = Progress::watch_run(common, "looking", &mut options);
+            for path in &self.paths {
+                files.extend(store.inspect(path, &self.key, &options)?);
+            }
         }
         if common.json {
             return stdout::print_json(&files);

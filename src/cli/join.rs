@@ -1,11 +1,9 @@
 //! `hypostyle join`.
 
 use std::io::Write;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use hypostyle::{Frame, JoinStats, Result, Run};
+use hypostyle::{Frame, JoinStats, Result};
 use serde::Serialize;
 
 use super::arguments::{Query, Request};
@@ -79,15 +77,8 @@ impl Join {
 }
 
 /// Runs a join under a progress bar.
-pub(super) fn run(request: Request, common: Common) -> Result<Frame> {
+fn run(request: Request, common: Common) -> Result<Frame> {
     let Request { store, spec, mut options } = request;
-    let run = Arc::new(options.memory_limit.map_or_else(Run::default, Run::new));
-    options.run = Some(Arc::clone(&run));
-    let counters = Arc::clone(&run.counters);
-    let state = move || {
-        let of = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-        (of(&counters.units_done), of(&counters.units_planned))
-    };
-    let _progress = Progress::watch(common, "joining", state);
+    let _progress = Progress::watch_run(common, "joining", &mut options);
     store.join_with(&spec, &options)
 }

@@ -60,6 +60,11 @@ fn a_path_in_the_spec_begins_at_the_spec_and_one_in_a_flag_where_the_user_stands
     // With a root all paths begin there.
     let rooted = world.run("join specs/wind.yaml --root specs --format csv --last 1").text();
     assert_eq!(lines(&rooted)[1], "1970-01-02T23:00:00,47.0");
+    // A spec out of a pipe has no folder.
+    let piped = world.shell("$HYPOSTYLE join /dev/stdin --root specs --format csv --last 1 <specs/wind.yaml");
+    assert_eq!(piped.text(), rooted);
+    let piped = world.shell("cat join.yaml | sed s/wind.parquet/late.parquet/ | sed s/speed_80m/price/ | $HYPOSTYLE join /dev/stdin --format csv --last 1");
+    assert_eq!(piped.text(), "ts,price,sunshine\n1970-01-02T23:00:00,p47,47\n");
     let elsewhere = world.run("join specs/wind.yaml --root .");
     assert_eq!(elsewhere.code, Some(2), "{}", elsewhere.stderr);
 }
