@@ -128,7 +128,7 @@ impl PlainTable {
                 .set_max_row_group_row_count(Some(self.group))
                 .set_data_page_row_count_limit(2)
                 .set_write_batch_size(2)
-                .set_statistics_enabled(if table % 2 == 0 {
+                .set_statistics_enabled(if table.is_multiple_of(2) {
                     EnabledStatistics::Page
                 } else {
                     EnabledStatistics::Chunk
