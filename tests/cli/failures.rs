@@ -42,8 +42,6 @@ fn a_failure_is_one_line_with_its_exit_code_and_leaves_no_file() {
     );
     // The spec.
     check("none.yaml", 2, "not_found", &["none.yaml", "No such file"]);
-    world.write("out.tmp", b"");
-    std::fs::remove_file(world.path("out.tmp")).unwrap();
     // Tables and columns that are not there.
     check("--key ts --table wimd.parquet:*", 2, "not_found", &["wimd", "did you mean `wind.parquet`?"]);
     check("--key ts --table hollow:*", 2, "not_found", &["hollow", "no Parquet file"]);
