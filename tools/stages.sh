@@ -135,11 +135,11 @@ stage_doctest() {
 
 stage_features() {
     component clippy clippy
-    cargo check -p hypostyle --lib --no-default-features --locked
-    cargo clippy -p hypostyle --all-targets --features arrow2 --locked -- -D warnings
-    cargo test -p hypostyle --lib --features arrow2 --locked -- --color never arrow2 | tee target/test/arrow2.log
+    cargo clippy -p hypostyle --lib --no-default-features --locked -- -D warnings
+    cargo clippy -p hypostyle -p hypostyle-engine --all-targets --features arrow2 --locked -- -D warnings
+    cargo test -p hypostyle-engine --lib --features arrow2 --locked -- --color never arrow2 | tee target/test/arrow2.log
     # A filter that matches nothing passes as well; that must not count as tested.
-    grep -q '^test result: ok. [1-9]' target/test/arrow2.log || not_run 'no unit test has arrow2 in its name'
+    grep -q '^test result: ok. [1-9]' target/test/arrow2.log
 }
 
 stage_demo() {
