@@ -153,7 +153,7 @@ stage_bench() {
 stage_peers() {
     venv peers benches/peers/requirements.txt || not_run 'the peers (Polars, pyarrow, DuckDB) cannot be installed'
     cargo build --release --locked --bin hypostyle
-    local size=(--rows 5000 --columns 24)
+    local size=(--rows 70000 --columns 24)
     [ -z "${HYPOSTYLE_LONG:-}" ] || size=(--rows 70000 --columns 200)
     target/tools/peers/bin/python benches/peers/check.py --tables 20 "${size[@]}" --dir target/peers
 }

@@ -58,7 +58,7 @@ def times_faster(result: dict, peer: str, of: str = "hypostyle process") -> str:
 
 def line(result: dict) -> str:
     figures = ", ".join(f"{name} {ms['median']:.1f} ms" for name, ms in result["figures"].items())
-    return f"{result['files']}, {result['query']}, {result['rows']} rows: {figures}"
+    return f"{result['files']}, {result['query']}, {result['rows']} rows: {figures} ({', '.join(result['asked'].values())})"
 
 
 def table(run: dict) -> str:
@@ -112,13 +112,15 @@ def as_json(run: dict) -> str:
 
 def section(run: dict) -> str:
     m, v = run["machine"], run["versions"]
+    asked = {way for result in run["results"] for way in result["asked"].values()}
     return (
         f"{m['date']}: {m['cores']} cores of {m['cpu']}, {m['memory_gib']} GiB, {m['kernel']},"
         f" transparent huge pages at `{m['huge_pages']}`, load {m['load']} a core at the start."
         f" hypostyle {v['hypostyle']} ({v['commit']}, rustc {v['rustc']}), Polars {v['polars']},"
         f" DuckDB {v['duckdb']}, pyarrow {v['pyarrow']}, Python {v['python']}.\n\n"
         f"```\n{run['command']}\n```\n\n"
-        f"Milliseconds: median (least).\n\n{table(run)}\n"
+        f"Milliseconds: median (least).\n\n{table(run)}\n- the ways of the peers that were the fastest:"
+        f" {', '.join(f'`{way}`' for way in sorted(asked))}.\n"
     )
 
 
