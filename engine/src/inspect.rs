@@ -1,12 +1,11 @@
 //! What a table's key is like: its range, its order, its repetitions.
 
 use arrow_array::Array;
-use arrow_cast::display::array_value_to_string;
 use hypostyle_io::{Error, Result, RowRanges, Run, Table, is_key_type};
 use serde::Serialize;
 
 use crate::align::kept_positions;
-use crate::key::{Bounds, KeyEncoder, KeyType, Order, Width};
+use crate::key::{Bounds, KeyEncoder, KeyType, Order, Width, text_of};
 use crate::request::Duplicates;
 use crate::side::{NullKeys, RawKeys};
 
@@ -55,10 +54,8 @@ pub fn summarise_key(table: &Table, key: &[String], run: &Run) -> Result<Option<
     let encoder = KeyEncoder::new(&canonical.iter().map(|c| c.data_type().clone()).collect::<Vec<_>>())?;
     let side = raw.into_side(canonical, &Bounds::default(), NullKeys::Go, &encoder)?;
     let (least, greatest) = side.keys.extremes().unzip();
-    let text = |position: usize| {
-        let column = |c| array_value_to_string(c, position).unwrap_or_else(|_| "?".to_owned());
-        side.columns.iter().map(|c| column(c)).collect::<Vec<_>>().join(", ")
-    };
+    let text =
+        |position: usize| side.columns.iter().map(|c| text_of(c, position)).collect::<Vec<_>>().join(", ");
     Ok(Some(KeySummary {
         columns: columns.iter().map(|c| c.name().to_owned()).collect(),
         min: least.map(text),

@@ -2,12 +2,11 @@
 
 use arrow_array::{Array, ArrayRef, BooleanArray, make_array};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
-use arrow_cast::display::array_value_to_string;
 use arrow_data::ArrayData;
 use arrow_select::filter::{FilterBuilder, SlicesIterator};
 use hypostyle_io::{Column, Error, Filled, Reader, Result, RowRanges, Run, Slab, Slot, Table};
 
-use crate::key::{Bounds, KeyEncoder, KeySequence, KeyType, Order, Width, canonical};
+use crate::key::{Bounds, KeyEncoder, KeySequence, KeyType, Order, Width, canonical, text_of};
 
 /// Key columns as they were read, for the rows that statistics did not exclude.
 #[derive(Clone, Debug)]
@@ -107,11 +106,7 @@ impl SideKeys {
             None => position,
         };
         let row = self.rows.row_at(u64::from(at)).unwrap_or_default();
-        let key: Vec<String> = self
-            .columns
-            .iter()
-            .map(|c| array_value_to_string(c, at as usize).unwrap_or_else(|_| "?".to_owned()))
-            .collect();
+        let key: Vec<String> = self.columns.iter().map(|c| text_of(c, at as usize)).collect();
         (row, key.join(", "))
     }
 }

@@ -4,8 +4,10 @@ mod bound;
 mod canonical;
 mod class;
 mod sequence;
+mod text;
 
 pub(crate) use bound::{Bound, Bounds, value};
 pub(crate) use canonical::{Width, canonical};
 pub(crate) use class::{KeyType, mend};
 pub(crate) use sequence::{KeyEncoder, KeySequence, Keys, Order};
+pub(crate) use text::text_of;
