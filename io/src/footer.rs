@@ -3,10 +3,13 @@
 //! Layout of a Parquet file's end: the metadata (thrift), its length in four bytes, `PAR1`.
 //! <https://parquet.apache.org/docs/file-format/>
 
+use std::cell::Cell;
+
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
 use crate::error::{Error, Result};
 use crate::run::Run;
+use crate::signed::has_encrypted_columns;
 use crate::source::Source;
 
 /// The tail that is read at once; most footers lie within it.
@@ -51,6 +54,9 @@ pub(crate) fn read(source: &dyn Source, run: &Run) -> Result<ParquetMetaData> {
     let metadata_start = size - END - length;
     let _memory = run.reserve(length.saturating_mul(4), "the footer's metadata")?;
     let parse = |bytes: &[u8]| {
+        if has_encrypted_columns(bytes) {
+            return Err(encrypted());
+        }
         guarded(|| ParquetMetaDataReader::decode_metadata(bytes)).map_err(|e| e.hint("write the file again"))
     };
     match usize::try_from(metadata_start.wrapping_sub(tail_start)).ok().and_then(|at| body.get(at..)) {
@@ -59,12 +65,24 @@ pub(crate) fn read(source: &dyn Source, run: &Run) -> Result<ParquetMetaData> {
     }
 }
 
+thread_local!(static GUARDED: Cell<bool> = const { Cell::new(false) });
+
+/// Whether a panic that happens now, on this thread, will be caught and become an [`Error`].
+///
+/// For the panic hook of a program that reports errors itself: it can keep silent about such a panic.
+pub fn panic_is_caught() -> bool {
+    GUARDED.get()
+}
+
 /// Runs a call into the `parquet` crate: its errors become typed ones, and so does a panic.
 ///
 /// The crate checks its input, but it has panicked on forged bytes before; a panic on bytes of a file
 /// must not end the process that reads it.
 pub(crate) fn guarded<T>(work: impl FnOnce() -> parquet::errors::Result<T>) -> Result<T> {
-    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
+    let before = GUARDED.replace(true);
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+    GUARDED.set(before);
+    match outcome {
         Ok(result) => result.map_err(from_parquet),
         Err(panic) => {
             let text = panic
@@ -88,27 +106,33 @@ pub(crate) fn from_parquet(error: parquet::errors::ParquetError) -> Error {
             Err(other) => match other.downcast::<std::io::Error>().map(|e| e.into_inner()) {
                 Ok(Some(cause)) => match cause.downcast::<Error>() {
                     Ok(own) => *own,
-                    Err(cause) => Error::corrupt(cause.to_string()),
+                    Err(cause) => from_text(&cause.to_string()),
                 },
                 Ok(None) => Error::corrupt("the bytes end too early"),
-                Err(other) => Error::corrupt(other.to_string()).source(other),
+                Err(other) => from_text(&other.to_string()).source(other),
             },
         },
-        ParquetError::NYI(message) => Error::unsupported(message),
-        ParquetError::General(message) if says_unsupported(&message) => Error::unsupported(message),
-        ParquetError::ArrowError(message) if says_unsupported(&message) => Error::unsupported(message),
-        ParquetError::General(message) | ParquetError::EOF(message) | ParquetError::ArrowError(message) => {
-            Error::corrupt(message)
-        }
-        other => Error::corrupt(other.to_string()),
+        other => from_text(&other.to_string()),
     }
 }
 
-fn says_unsupported(message: &str) -> bool {
-    let lower = message.to_lowercase();
-    ["not supported", "unsupported", "not yet implemented", "not implemented"]
-        .iter()
-        .any(|w| lower.contains(w))
+/// What the crate's Arrow reader says comes as text alone, with the kinds of the errors before it.
+fn from_text(text: &str) -> Error {
+    let mut message = text;
+    let kinds = ["External: ", "Parquet argument error: ", "Parquet error: ", "Arrow: ", "EOF: ", "NYI: "];
+    while let Some(rest) = kinds.iter().find_map(|kind| message.strip_prefix(kind)) {
+        message = rest;
+    }
+    let lower = text.to_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    if says(&["index overflow decoding byte array"]) {
+        return Error::limit("its values have more bytes than one array can address")
+            .hint("bound the rows with --from/--to/--last");
+    }
+    if says(&["nyi: ", "not supported", "unsupported", "not yet implemented", "not implemented"]) {
+        return Error::unsupported(message);
+    }
+    Error::corrupt(message)
 }
 
 fn not_parquet() -> Error {
@@ -117,9 +141,64 @@ fn not_parquet() -> Error {
 }
 
 fn encrypted() -> Error {
-    Error::unsupported("the file is encrypted").hint("write it without encryption")
+    Error::unsupported("the file, or a column of it, is encrypted").hint("write it without encryption")
 }
 
 fn too_large(length: u64) -> Error {
     Error::limit(format!("the footer has {length} bytes, more than the {LARGEST} that are allowed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+    use parquet::errors::ParquetError;
+
+    #[test]
+    fn errors_of_the_crate_are_sorted_by_what_the_caller_can_do() {
+        let general = |text: &str| ParquetError::General(text.to_owned());
+        // As the Arrow reader hands them on.
+        let through_arrow =
+            |error: ParquetError| ParquetError::External(Box::new(arrow_schema::ArrowError::from(error)));
+        for (error, kind, message) in [
+            (general("a page is cut"), ErrorKind::Corrupt, "a page is cut"),
+            (through_arrow(general("a page is cut")), ErrorKind::Corrupt, "a page is cut"),
+            (through_arrow(ParquetError::EOF("it ends".to_owned())), ErrorKind::Corrupt, "it ends"),
+            (ParquetError::NYI("LZO".to_owned()), ErrorKind::Unsupported, "LZO"),
+            (through_arrow(ParquetError::NYI("LZO".to_owned())), ErrorKind::Unsupported, "LZO"),
+            (
+                through_arrow(general("Encoding BIT_PACKED is not supported")),
+                ErrorKind::Unsupported,
+                "Encoding BIT_PACKED is not supported",
+            ),
+            (
+                through_arrow(general("index overflow decoding byte array")),
+                ErrorKind::LimitExceeded,
+                "its values have more bytes than one array can address",
+            ),
+            (
+                ParquetError::External(Box::new(Error::new(ErrorKind::Unavailable, "the mount is gone"))),
+                ErrorKind::Unavailable,
+                "the mount is gone",
+            ),
+        ] {
+            let found = from_parquet(error);
+            assert_eq!((found.kind(), found.message()), (kind, message));
+        }
+    }
+
+    #[test]
+    fn a_panic_is_an_error_and_is_known_to_be_caught() {
+        assert!(!panic_is_caught());
+        let error = guarded(|| -> parquet::errors::Result<()> {
+            assert!(panic_is_caught());
+            guarded(|| Ok(())).unwrap();
+            assert!(panic_is_caught());
+            panic!("index out of bounds");
+        })
+        .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        assert!(error.message().ends_with("index out of bounds"), "{error}");
+        assert!(!panic_is_caught());
+    }
 }

@@ -148,6 +148,10 @@ const PANIC: &str = "internal error: this is a bug in hypostyle";
 pub(super) fn catch_panics() {
     static TOLD: AtomicBool = AtomicBool::new(false);
     std::panic::set_hook(Box::new(|panic| {
+        if hypostyle_io::panic_is_caught() {
+            // It becomes an error, which is reported as one.
+            return;
+        }
         if TOLD.swap(true, Ordering::Relaxed) {
             return;
         }

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::{Buf, Bytes};
 use parquet::errors::{ParquetError, Result as ParquetResult};
@@ -15,12 +15,34 @@ use crate::run::Counters;
 /// Room for a page header with the statistics of a numeric column; longer ones take another read.
 const HEADER: u64 = 256;
 
+/// What a source said while the `parquet` crate asked it for pages: the crate hands errors on as text, from which
+/// nobody could tell a mount that is gone from a broken file.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SourceFailure(Arc<Mutex<Option<Error>>>);
+
+impl SourceFailure {
+    /// Keeps the first error; gives a stand-in for the crate to hand on.
+    fn keep(&self, error: Error) -> std::io::Error {
+        let stand_in = std::io::Error::other(error.to_string());
+        if let Ok(mut kept) = self.0.lock() {
+            kept.get_or_insert(error);
+        }
+        stand_in
+    }
+
+    /// The error of the source, if there was one, else what was made of it.
+    pub(super) fn or(&self, error: Error) -> Error {
+        self.0.lock().ok().and_then(|mut kept| kept.take()).unwrap_or(error)
+    }
+}
+
 /// One column chunk, addressed by offsets in the file; nothing outside of the chunk can be read.
 pub(super) struct ChunkBytes {
     file: Arc<ParquetFile>,
     range: Range<u64>,
     whole: Option<Bytes>,
     counters: Arc<Counters>,
+    failure: SourceFailure,
 }
 
 impl ChunkBytes {
@@ -30,8 +52,15 @@ impl ChunkBytes {
         range: Range<u64>,
         whole: bool,
         counters: &Arc<Counters>,
+        failure: &SourceFailure,
     ) -> Result<Self> {
-        let mut chunk = Self { file: Arc::clone(file), range, whole: None, counters: Arc::clone(counters) };
+        let mut chunk = Self {
+            file: Arc::clone(file),
+            range,
+            whole: None,
+            counters: Arc::clone(counters),
+            failure: failure.clone(),
+        };
         if whole {
             let len = usize::try_from(chunk.range.end - chunk.range.start)
                 .map_err(|_| Error::corrupt("a column chunk is too large"))?;
@@ -56,7 +85,7 @@ impl ChunkBytes {
                 Ok(whole.slice(at(offset)..at(end)))
             }
             None => fetch(&self.file, &self.counters, offset, len)
-                .map_err(|e| ParquetError::External(Box::new(e))),
+                .map_err(|e| ParquetError::from(self.failure.keep(e))),
         }
     }
 }
@@ -79,6 +108,7 @@ pub(super) struct HeaderRead {
     rest: Range<u64>,
     file: Arc<ParquetFile>,
     counters: Arc<Counters>,
+    failure: SourceFailure,
 }
 
 impl Read for HeaderRead {
@@ -87,7 +117,7 @@ impl Read for HeaderRead {
             let len = (self.rest.end - self.rest.start).min(16 * HEADER);
             let len = usize::try_from(len).unwrap_or(usize::MAX);
             self.ahead =
-                fetch(&self.file, &self.counters, self.rest.start, len).map_err(std::io::Error::other)?;
+                fetch(&self.file, &self.counters, self.rest.start, len).map_err(|e| self.failure.keep(e))?;
             self.rest.start += len as u64;
         }
         let n = self.ahead.len().min(into.len());
@@ -108,6 +138,7 @@ impl ChunkReader for ChunkBytes {
             ahead,
             file: Arc::clone(&self.file),
             counters: Arc::clone(&self.counters),
+            failure: self.failure.clone(),
         })
     }
 

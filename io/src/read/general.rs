@@ -86,15 +86,18 @@ fn decode(job: &Job<'_>, root: usize, mut each: impl FnMut(&ArrayRef) -> Result<
     };
     let wanted = usize::try_from(job.rows.len()).unwrap_or(usize::MAX);
     let batch = wanted.clamp(1, BATCH);
+    let pages = OneGroup::new(job);
     let mut reader = guarded(|| {
         let descriptor = file.metadata().file_metadata().schema_descr();
         let mask = ProjectionMask::roots(descriptor, [root]);
         let levels = parquet_to_arrow_field_levels(descriptor, mask, Some(file.schema().fields()))?;
-        ParquetRecordBatchReader::try_new_with_row_groups(&levels, &OneGroup::new(job), batch, selection)
-    })?;
+        ParquetRecordBatchReader::try_new_with_row_groups(&levels, &pages, batch, selection)
+    })
+    .map_err(|e| pages.failure().or(e))?;
     loop {
         job.run.check()?;
-        let Some(batch) = guarded(|| Ok(reader.next().transpose()?))? else { return Ok(()) };
+        let batch = guarded(|| Ok(reader.next().transpose()?)).map_err(|e| pages.failure().or(e))?;
+        let Some(batch) = batch else { return Ok(()) };
         each(batch.columns().first().ok_or_else(|| Error::internal("a decoded batch has no column"))?)?;
     }
 }

@@ -10,7 +10,7 @@ use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::Job;
-use super::chunk::ChunkBytes;
+use super::chunk::{ChunkBytes, SourceFailure};
 use crate::error::Result;
 use crate::file::ParquetFile;
 use crate::footer::guarded;
@@ -20,11 +20,17 @@ use crate::run::{Counters, Run};
 /// One row group as the `parquet` crate wants to see it.
 pub(super) struct OneGroup<'a> {
     job: &'a Job<'a>,
+    failure: SourceFailure,
 }
 
 impl<'a> OneGroup<'a> {
     pub(super) fn new(job: &'a Job<'a>) -> Self {
-        Self { job }
+        Self { job, failure: SourceFailure::default() }
+    }
+
+    /// Why pages could not be had, where that was the source's fault.
+    pub(super) fn failure(&self) -> &SourceFailure {
+        &self.failure
     }
 
     fn pages(&self, leaf: usize) -> Result<CountedPages> {
@@ -34,7 +40,7 @@ impl<'a> OneGroup<'a> {
         // walk of the page headers, finds the few pages that matter.
         let whole = rows.len() * 2 > self.job.group_rows();
         let locations = if whole { None } else { index::page_locations(group.file, group.group, leaf, run)? };
-        let bytes = Arc::new(ChunkBytes::new(group.file, range, whole, &run.counters)?);
+        let bytes = Arc::new(ChunkBytes::new(group.file, range, whole, &run.counters, &self.failure)?);
         let rows = usize::try_from(self.job.group_rows()).unwrap_or(usize::MAX);
         let inner = guarded(|| SerializedPageReader::new(bytes, chunk, rows, locations))?;
         Ok(CountedPages { inner, counters: Arc::clone(&run.counters) })
@@ -135,7 +141,8 @@ pub(crate) fn count_pages(
     run: &Run,
 ) -> Result<(u64, u64)> {
     let (chunk, range) = file.chunk(group, leaf)?;
-    let bytes = Arc::new(ChunkBytes::new(file, range, false, &run.counters)?);
+    let failure = SourceFailure::default();
+    let bytes = Arc::new(ChunkBytes::new(file, range, false, &run.counters, &failure)?);
     guarded(|| {
         let mut pages = SerializedPageReader::new(bytes, chunk, 0, None)?;
         let (mut data, mut dictionary) = (0, 0);
@@ -145,4 +152,5 @@ pub(crate) fn count_pages(
         }
         Ok((data, dictionary))
     })
+    .map_err(|e| failure.or(e))
 }
