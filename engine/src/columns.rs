@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, make_array};
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, make_array};
 use arrow_buffer::NullBuffer;
 use arrow_data::ArrayData;
-use arrow_schema::{FieldRef, Schema};
+use arrow_schema::{Field, FieldRef, Schema};
 use hypostyle_io::{Column, Error, Filled, Reader, Result, Run, Slab, Slot};
 use rayon::prelude::*;
 
@@ -102,7 +102,7 @@ impl Checked<'_> {
                 }
             };
             let nullable = field.is_nullable() || self.request.how != How::Inner;
-            fields.push(Arc::new(field.as_ref().clone().with_name(name).with_nullable(nullable)));
+            fields.push(Arc::new(in_frame(field, name).with_nullable(nullable)));
             columns.push(array);
         }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
@@ -125,21 +125,21 @@ impl Checked<'_> {
                 let schema = spine.batch.schema();
                 for ((name, column), own) in keys.zip(&spine.key) {
                     let field = schema.field_with_name(own).map_err(|e| Error::internal(e.to_string()))?;
-                    add(Arc::new(field.clone().with_name(name)), column)?;
+                    add(Arc::new(in_frame(field, name)), column)?;
                 }
                 let rows = RowMap::of(
                     planned.base.rows.iter().map(|r| u32::try_from(r).unwrap_or(u32::MAX)).collect(),
                 );
                 for (field, column) in schema.fields().iter().zip(spine.batch.columns()) {
                     if !spine.key.contains(field.name()) {
-                        add(Arc::clone(field), &pick(column, &rows)?)?;
+                        add(Arc::new(in_frame(field, field.name())), &pick(column, &rows)?)?;
                     }
                 }
             }
             None => {
                 let own = self.tables.first().map(|t| t.key.as_slice()).unwrap_or_default();
                 for ((name, column), own) in keys.zip(own) {
-                    add(Arc::new(own.field().as_ref().clone().with_name(name)), column)?;
+                    add(Arc::new(in_frame(own.field(), name)), column)?;
                 }
             }
         }
@@ -173,12 +173,24 @@ impl Work<'_> {
             (None, None) => read_column(self.reader, self.column, run).map(Made::Array),
             (None, Some(gather)) => {
                 let read = read_column(self.reader, self.column, run)?;
+                // As many values as the map has, of the size that those read have on the average.
+                let rows = (gather.map.len() as u64).saturating_mul(read.get_buffer_memory_size() as u64);
+                run.reserve(rows / (read.len() as u64).max(1), "the rows picked")?.keep();
                 gather::array(&read, &gather.map, gather.present.as_ref()).map(Made::Array)
             }
         }
         .map_err(|e| e.column(self.column.name()))
     }
 }
+
+/// A field of a file as a field of the frame. The number that it has in its file would clash with other files'.
+fn in_frame(field: &Field, name: &str) -> Field {
+    let mut field = field.clone().with_name(name);
+    field.metadata_mut().remove(PARQUET_FIELD_ID);
+    field
+}
+
+const PARQUET_FIELD_ID: &str = "PARQUET:field_id";
 
 /// A column that is in memory already, at the rows of a total map.
 fn pick(column: &ArrayRef, rows: &RowMap) -> Result<ArrayRef> {

@@ -41,7 +41,7 @@ pub fn join(request: &JoinRequest, run: &Run) -> Result<Frame> {
     stats.stages =
         run.stages().into_iter().map(|(name, took)| Stage { name, ms: took.as_secs_f64() * 1e3 }).collect();
     stats.total_ms = run.elapsed().as_secs_f64() * 1e3;
-    tracing::debug!(rows = stats.rows, columns = stats.columns, ms = stats.total_ms, "joined");
+    tracing::info!(rows = stats.rows, columns = stats.columns, ms = stats.total_ms, "joined");
     Ok(Frame::new(batch, stats))
 }
 

@@ -108,6 +108,10 @@ impl Checked<'_> {
             .zip(sides)
             .map(|(table, side)| {
                 run.check()?;
+                // A map of one number a row, and at worst a hash table of two a key with room to grow.
+                let map = (base.rows.len() * 4, side.rows.len() * 40);
+                run.reserve(map.0, "the map of rows")?.keep();
+                let _working_memory = run.reserve(map.1, "the table of keys")?;
                 let table_side = Side { keys: &side.keys, order: side.order };
                 let duplicates = table.request.duplicates.unwrap_or(Duplicates::Error);
                 let detail = || table.request.name.clone();
@@ -173,7 +177,18 @@ fn repeated(table: &CheckedTable<'_>, side: &SideKeys, pair: Repeated) -> Error 
     let (first, key) = side.describe(pair.first);
     let (second, _) = side.describe(pair.second);
     let column = table.key.iter().map(|c| c.name().to_owned()).collect::<Vec<_>>().join(", ");
-    Error::invalid(format!("the key {key} stands twice, in rows {first} and {second} (counted from 0)"))
+    let rows = &table.request.table;
+    let (rows, path) = match (rows.locate(first), rows.locate(second)) {
+        (Some((a, first)), Some((b, second))) if !std::ptr::eq(a, b) => (
+            format!("in row {first} of {} and row {second} of this file", a.path().display()),
+            Some(b.path()),
+        ),
+        (Some((a, first)), Some((_, second))) => (format!("in rows {first} and {second}"), Some(a.path())),
+        _ => (format!("in rows {first} and {second}"), None),
+    };
+    let error = Error::invalid(format!("the key {key} stands twice, {rows} (counted from 0)"));
+    path.into_iter()
+        .fold(error, Error::path)
         .table(&table.request.name)
         .column(column)
         .hint("say `duplicates: first` or `duplicates: last` for the table, or write it with unique keys")

@@ -30,7 +30,7 @@ pub(crate) struct SideKeys {
     /// Positions of the rows with a key, if there are others.
     pub(crate) present: Option<Vec<u32>>,
     pub(crate) order: Order,
-    /// Rows in bounds whose key is null.
+    /// Rows whose key was read and is null, in bounds or not.
     pub(crate) nulls: u64,
 }
 
@@ -65,11 +65,7 @@ impl RawKeys {
         let first = canonical.first().ok_or_else(|| Error::internal("a join without key columns"))?;
         let within = (!bounds.is_open()).then(|| bounds.contains(first));
         let valid = NullBuffer::union_many(canonical.iter().map(|c| c.nulls()));
-        let in_bounds_and_null = match (&within, &valid) {
-            (Some(within), Some(valid)) => (within & &!valid.inner()).count_set_bits(),
-            (None, Some(valid)) => valid.null_count(),
-            (_, None) => 0,
-        };
+        let null_keys = valid.as_ref().map_or(0, NullBuffer::null_count) as u64;
         let wanted = match (within, &valid, nulls) {
             (Some(within), Some(valid), NullKeys::Go) => Some(&within & valid.inner()),
             (None, Some(valid), NullKeys::Go) => Some(valid.inner().clone()),
@@ -94,7 +90,7 @@ impl RawKeys {
         };
         let keys = encoder.encode(&with_key)?;
         let order = keys.order();
-        Ok(SideKeys { rows, columns, first, keys, present, order, nulls: in_bounds_and_null as u64 })
+        Ok(SideKeys { rows, columns, first, keys, present, order, nulls: null_keys })
     }
 }
 
@@ -114,7 +110,10 @@ impl SideKeys {
 pub(crate) fn read_column(reader: &Reader<'_>, column: &Column, run: &Run) -> Result<ArrayRef> {
     let rows = usize::try_from(reader.rows()).map_err(|_| Error::limit("more rows than fit memory"))?;
     let Some(width) = column.fixed_width() else {
-        run.reserve(reader.declared_bytes(column), "the column").map_err(|e| e.column(column.name()))?.keep();
+        // Refused by the declared size; what the arrays really take is counted as they are decoded.
+        run.reserve(reader.declared_bytes(column), "the column")
+            .map(drop)
+            .map_err(|e| e.column(column.name()))?;
         return match reader.read(column, Slot::Array)? {
             Filled::Array(array) => Ok(array),
             Filled::Values(_) => Err(Error::internal("a slot was filled where an array was asked for")),

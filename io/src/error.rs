@@ -114,9 +114,13 @@ impl Error {
         let kind = match error.kind() {
             _ if crate::platform::is_out_of_descriptors(&error) => ErrorKind::LimitExceeded,
             Os::NotFound | Os::NotADirectory => ErrorKind::NotFound,
-            Os::PermissionDenied | Os::InvalidInput | Os::IsADirectory | Os::InvalidFilename => {
-                ErrorKind::InvalidRequest
-            }
+            _ if crate::platform::is_link_loop(&error) => ErrorKind::InvalidRequest,
+            Os::PermissionDenied
+            | Os::InvalidInput
+            | Os::IsADirectory
+            | Os::InvalidFilename
+            | Os::AlreadyExists
+            | Os::ReadOnlyFilesystem => ErrorKind::InvalidRequest,
             Os::StaleNetworkFileHandle => ErrorKind::Changed,
             Os::TimedOut => ErrorKind::Timeout,
             Os::OutOfMemory => ErrorKind::LimitExceeded,
@@ -257,7 +261,9 @@ pub fn did_you_mean<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) 
         .map(|name| (strsim::damerau_levenshtein(&wanted.to_lowercase(), &name.to_lowercase()), name))
         .min_by_key(|(distance, _)| *distance);
     match nearest {
-        Some((distance, name)) if distance <= 1 + wanted.chars().count() / 4 => {
+        Some((distance, name))
+            if distance <= 1 + wanted.chars().count() / 4 && distance < wanted.chars().count() =>
+        {
             Some(format!("did you mean `{name}`?"))
         }
         Some(_) => {

@@ -36,7 +36,7 @@ impl ParquetFile {
     pub fn open(path: &Path, mode: IoMode, run: &Run) -> Result<Self> {
         let (source, identity) = source::open(path, mode)?;
         let file = Self::from_source(path, source, identity, run).map_err(|e| e.path(path))?;
-        tracing::debug!(path = %path.display(), rows = file.rows(), groups = file.row_groups(), "opened");
+        tracing::info!(path = %path.display(), rows = file.rows(), groups = file.row_groups(), "opened");
         Ok(file)
     }
 

@@ -107,6 +107,11 @@ fn address_space_limit() -> Option<u64> {
     rustix::process::getrlimit(rustix::process::Resource::As).current
 }
 
+/// Whether a path leads through links without end.
+pub(crate) fn is_link_loop(error: &std::io::Error) -> bool {
+    rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::LOOP)
+}
+
 /// Whether a call failed because this process, or the machine, has too many files open.
 pub(crate) fn is_out_of_descriptors(error: &std::io::Error) -> bool {
     use rustix::io::Errno;

@@ -114,19 +114,21 @@ impl Run {
     /// # Errors
     /// [`ErrorKind::LimitExceeded`] when that would pass the limit; `what` names the thing.
     pub fn reserve(&self, bytes: u64, what: &str) -> Result<Reserved<'_>> {
-        let before = self.memory_used.fetch_add(bytes, Ordering::Relaxed);
-        let reserved = Reserved { run: self, bytes };
-        let now = before.saturating_add(bytes);
-        if now > self.memory_limit {
-            drop(reserved);
-            return Err(Error::limit(format!(
-                "{what} would take {bytes} bytes, {before} are in use, and the memory limit is {}",
-                self.memory_limit
-            ))
-            .hint("raise --memory-limit, take fewer columns, or bound the rows with --from/--to/--last"));
-        }
+        let fits = |used: u64| used.checked_add(bytes).filter(|now| *now <= self.memory_limit);
+        let now = match self.memory_used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits) {
+            Ok(before) => before.saturating_add(bytes),
+            Err(before) => {
+                return Err(Error::limit(format!(
+                    "{what} would take {bytes} bytes, {before} are in use, and the memory limit is {}",
+                    self.memory_limit
+                ))
+                .hint(
+                    "raise --memory-limit, take fewer columns, or bound the rows with --from/--to/--last",
+                ));
+            }
+        };
         self.memory_peak.fetch_max(now, Ordering::Relaxed);
-        Ok(reserved)
+        Ok(Reserved { run: self, bytes })
     }
 
     /// The most bytes that were reserved at one time.

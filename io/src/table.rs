@@ -173,6 +173,12 @@ impl Table {
         })
     }
 
+    /// The file of a row, and the row's number in it.
+    pub fn locate(&self, row: u64) -> Option<(&ParquetFile, u64)> {
+        let at = self.first_row.partition_point(|first| *first <= row).checked_sub(1)?;
+        Some((self.files.get(at)?, row - self.first_row.get(at)?))
+    }
+
     /// Fails if one of the files was written to since it was opened.
     pub fn check_unchanged(&self) -> Result<()> {
         self.files.iter().try_for_each(|f| f.check_unchanged().map_err(|e| e.table(&self.name)))

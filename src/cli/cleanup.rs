@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, Once};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
@@ -33,7 +33,7 @@ impl Drop for OnInterrupt {
 /// Waits for signals on a thread of its own, where it may do whatever it needs to. Without it, an interrupt
 /// ends the process as it does any other, only less tidily.
 fn listen() {
-    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
+    let Ok(mut signals) = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM]) else { return };
     let listener = move || {
         let Some(signal) = signals.forever().next() else { return };
         let Ok(unfinished) = UNFINISHED.lock() else { return };

@@ -8,6 +8,7 @@ use hypostyle::{Error, Format, OutputFile, Result, write_batch};
 
 use super::cleanup::OnInterrupt;
 use super::stdout;
+use super::trace::Trace;
 
 /// Where the frame and the figures go.
 #[derive(Debug, clap::Args)]
@@ -24,7 +25,7 @@ pub(super) struct Output {
     pub(super) stats: bool,
     /// Write the time of every piece of work to FILE, as a Chrome trace for Perfetto
     #[arg(long, value_name = "FILE")]
-    pub(super) trace: Option<PathBuf>,
+    trace: Option<PathBuf>,
 }
 
 /// Where a frame goes.
@@ -52,6 +53,15 @@ impl Output {
         let file = OutputFile::create(path)?;
         let cleanup = file.temporary_path().map(OnInterrupt::remove);
         Ok(Destination::File { path: path.clone(), format, file, cleanup })
+    }
+
+    /// Opens the trace's file, which cannot be the frame's.
+    pub(super) fn open_trace(&self) -> Result<Option<Trace>> {
+        let Some(path) = &self.trace else { return Ok(None) };
+        if self.output.as_ref() == Some(path) {
+            return Err(Error::invalid("the trace and the frame would be one file").path(path));
+        }
+        Trace::open(path).map(Some)
     }
 
     fn on_stdout(&self, is_terminal: bool) -> Result<Destination> {

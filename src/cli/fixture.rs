@@ -84,6 +84,7 @@ pub(super) fn make(folder: &Path, spec: &FixtureSpec, common: Common) -> Result<
         let path = path.to_owned();
         move |e| Error::from_io(&path, e)
     };
+    spec.check()?;
     std::fs::create_dir_all(folder).map_err(from_io(folder))?;
     let done = Arc::new(AtomicU64::new(0));
     let started = Instant::now();

@@ -9,7 +9,8 @@ use serde::Serialize;
 use super::arguments::{Query, Request};
 use super::destination::{Destination, Output};
 use super::progress::Progress;
-use super::{Common, figures, preview, stats, stdout, trace};
+use super::trace::Trace;
+use super::{Common, figures, preview, stats, stdout};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -41,17 +42,18 @@ impl Join {
     pub(super) fn run(&self, common: Common) -> Result<()> {
         let request = self.query.request()?;
         let destination = self.output.open(common.json)?;
+        let trace = self.output.open_trace()?;
         let frame = run(request, common)?;
         if matches!(destination, Destination::Preview) {
             stdout::print(&preview::draw(frame.batch(), preview::terminal_width())?)?;
             stdout::print(&stats::line(frame.stats()))?;
-            return self.tell(&frame, None);
+            return self.tell(&frame, None, trace);
         }
         let file = destination.file().map(|(path, format)| (path.to_string_lossy().into_owned(), format));
         let started = Instant::now();
         destination.write(frame.batch())?;
         let write_ms = figures::in_ms(started.elapsed());
-        self.tell(&frame, Some(write_ms))?;
+        self.tell(&frame, Some(write_ms), trace)?;
         if common.json {
             stdout::print_json(&Report {
                 stats: frame.stats(),
@@ -64,15 +66,12 @@ impl Join {
     }
 
     /// What was asked for beside the frame.
-    fn tell(&self, frame: &Frame, write_ms: Option<f64>) -> Result<()> {
+    fn tell(&self, frame: &Frame, write_ms: Option<f64>, trace: Option<Trace>) -> Result<()> {
         if self.output.stats {
             // Nobody is served by a failure to tell of a success.
             let _ = std::io::stderr().write_all(stats::all(frame.stats(), write_ms).as_bytes());
         }
-        match &self.output.trace {
-            Some(path) => trace::write(frame.stats(), path),
-            None => Ok(()),
-        }
+        trace.map_or(Ok(()), |trace| trace.write(frame.stats()))
     }
 }
 

@@ -4,23 +4,34 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hypostyle::{Error, JoinStats, OutputFile, Result};
 use serde_json::{Value, json};
 
 use super::cleanup::OnInterrupt;
 
-/// Writes the trace, whole or not at all.
-pub(super) fn write(stats: &JoinStats, path: &Path) -> Result<()> {
-    let mut file = OutputFile::create(path)?;
-    let _cleanup = file.temporary_path().map(OnInterrupt::remove);
-    let mut text = BufWriter::new(&mut file);
-    let trace = trace(stats);
-    let written = serde_json::to_writer(&mut text, &trace).map_err(std::io::Error::from);
-    written.and_then(|()| text.flush()).map_err(|e| Error::from_io(path, e))?;
-    drop(text);
-    file.commit()
+/// Where a trace will be written, whole or not at all; opened before the work, so that a wrong path shows at once.
+pub(super) struct Trace {
+    path: PathBuf,
+    file: OutputFile,
+    _cleanup: Option<OnInterrupt>,
+}
+
+impl Trace {
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let file = OutputFile::create(path)?;
+        let cleanup = file.temporary_path().map(OnInterrupt::remove);
+        Ok(Self { path: path.to_owned(), file, _cleanup: cleanup })
+    }
+
+    pub(super) fn write(mut self, stats: &JoinStats) -> Result<()> {
+        let mut text = BufWriter::new(&mut self.file);
+        let written = serde_json::to_writer(&mut text, &trace(stats)).map_err(std::io::Error::from);
+        written.and_then(|()| text.flush()).map_err(|e| Error::from_io(&self.path, e))?;
+        drop(text);
+        self.file.commit()
+    }
 }
 
 fn trace(stats: &JoinStats) -> Value {

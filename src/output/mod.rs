@@ -84,13 +84,17 @@ fn encode(batch: &RecordBatch, format: Format, out: &mut Watched<'_>) -> Result<
         }
         Format::Csv => {
             readable::check_flat(batch).map_err(Refusal)?;
+            let batch = readable(batch)?;
+            readable::check_times(&batch).map_err(Refusal)?;
             let mut writer = arrow_csv::WriterBuilder::new().with_header(true).build(&mut out);
-            writer.write(&readable(batch)?)?;
+            writer.write(&batch)?;
         }
         Format::Ndjson => {
+            let batch = readable(batch)?;
+            readable::check_times(&batch).map_err(Refusal)?;
             let builder = arrow_json::WriterBuilder::new().with_explicit_nulls(true);
             let mut writer = builder.build::<_, arrow_json::writer::LineDelimited>(&mut out);
-            writer.write(&readable(batch)?)?;
+            writer.write(&batch)?;
             writer.finish()?;
         }
     }

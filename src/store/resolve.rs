@@ -20,7 +20,7 @@ impl Place {
         match std::fs::metadata(&path) {
             Ok(metadata) if metadata.is_dir() => in_folder(&path),
             Ok(_) => Ok(vec![path]),
-            Err(e) if is_absent(&e) && text.contains(['*', '?', '[']) => matching(&path),
+            Err(e) if is_absent(&e) && text.contains(['*', '?', '[']) => self.matching(text),
             Err(e) if is_absent(&e) => Err(absent(&path)),
             Err(e) => Err(Error::from_io(&path, e)),
         }
@@ -38,6 +38,54 @@ impl Place {
                 .hint("say which with `path:`")),
             (false, false) => Err(absent(&file)),
         }
+    }
+
+    /// The files that a glob stands for; of a folder that matches, the files below it. Each file counts once, and
+    /// names that begin with `_` or `.` only where the pattern spells that out.
+    fn matching(&self, text: &str) -> Result<Vec<PathBuf>> {
+        let wrong = |what: String| Error::invalid(what).path(text);
+        // The base is a folder's name, not a pattern, whatever characters it has.
+        let base = self.base.to_str().filter(|_| Path::new(text).is_relative()).unwrap_or_default();
+        let text = if text.ends_with("**") { format!("{text}/*") } else { text.to_owned() };
+        let pattern = Path::new(&glob::Pattern::escape(base)).join(&text);
+        let pattern = pattern.to_str().ok_or_else(|| wrong("a glob must be UTF-8".to_owned()))?;
+        let options = glob::MatchOptions {
+            case_sensitive: true,
+            require_literal_separator: true,
+            require_literal_leading_dot: true,
+        };
+        let found =
+            glob::glob_with(pattern, options).map_err(|e| wrong(format!("it is no glob: {}", e.msg)))?;
+        // A pattern that names an ending of its own knows what it wants.
+        let any_ending = Path::new(&text).extension().is_some_and(|e| !e.to_string_lossy().contains('*'));
+        let spelled = Path::new(&text).components().any(|c| is_hidden(c.as_os_str()));
+        let mut files = Vec::new();
+        for entry in found {
+            let path = entry.map_err(|e| {
+                let path = e.path().to_owned();
+                Error::from_io(&path, e.into())
+            })?;
+            let below = path.strip_prefix(base).unwrap_or(&path);
+            if !spelled && below.components().any(|c| is_hidden(c.as_os_str())) {
+                continue;
+            }
+            if path.is_dir() {
+                files.extend(in_folder(&path).or_else(|e| match e.kind() {
+                    crate::ErrorKind::NotFound => Ok(Vec::new()),
+                    _ => Err(e),
+                })?);
+            } else if any_ending || is_parquet(&path) {
+                files.push(path);
+            }
+        }
+        files.sort();
+        files.dedup();
+        if files.is_empty() {
+            return Err(Error::not_found("no Parquet file matches")
+                .path(text)
+                .hint("names that begin with `_` or `.` are skipped; `**` goes through folders"));
+        }
+        Ok(files)
     }
 
     fn inside(&self, text: &str) -> Result<PathBuf> {
@@ -76,9 +124,7 @@ fn is_absent(error: &std::io::Error) -> bool {
 
 /// All Parquet files below a folder; names that begin with `_` or `.` are other programs' business.
 fn in_folder(folder: &Path) -> Result<Vec<PathBuf>> {
-    let hidden = |entry: &walkdir::DirEntry| {
-        entry.depth() > 0 && entry.file_name().to_string_lossy().starts_with(['_', '.'])
-    };
+    let hidden = |entry: &walkdir::DirEntry| entry.depth() > 0 && is_hidden(entry.file_name());
     let mut files = Vec::new();
     let walk = walkdir::WalkDir::new(folder).follow_links(true).sort_by_file_name();
     for entry in walk.into_iter().filter_entry(|e| !hidden(e)) {
@@ -99,31 +145,10 @@ fn in_folder(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn matching(pattern: &Path) -> Result<Vec<PathBuf>> {
-    let wrong = |what: String| Error::invalid(what).path(pattern);
-    let text = pattern.to_str().ok_or_else(|| wrong("a glob must be UTF-8".to_owned()))?;
-    let options = glob::MatchOptions {
-        case_sensitive: true,
-        require_literal_separator: true,
-        require_literal_leading_dot: true,
-    };
-    let found = glob::glob_with(text, options).map_err(|e| wrong(format!("it is no glob: {}", e.msg)))?;
-    let mut files = Vec::new();
-    for entry in found {
-        let path = entry.map_err(|e| {
-            let path = e.path().to_owned();
-            Error::from_io(&path, e.into())
-        })?;
-        if path.is_dir() {
-            files.extend(in_folder(&path)?);
-        } else {
-            files.push(path);
-        }
-    }
-    if files.is_empty() {
-        return Err(Error::not_found("no file matches").path(pattern));
-    }
-    Ok(files)
+/// Other programs' marks and unfinished files: `_SUCCESS`, `_temporary`, `.crc`. `.` and `..` are no names.
+fn is_hidden(name: &std::ffi::OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with(['_', '.']) && name != "." && name != ".."
 }
 
 fn is_parquet(path: &Path) -> bool {
@@ -193,7 +218,12 @@ mod tests {
         };
         let found = |files: &[&str]| Ok(files.iter().map(|f| (*f).to_owned()).collect::<Vec<_>>());
         assert_eq!(names(place.files("t")), found(&["t/a.parquet", "t/b.parquet", "t/x/c.PARQUET"]));
-        assert_eq!(names(place.files("t/*.parquet")), found(&["t/_f.parquet", "t/a.parquet", "t/b.parquet"]));
+        assert_eq!(names(place.files("t/*.parquet")), found(&["t/a.parquet", "t/b.parquet"]));
+        // A folder that matches was read beside the files in it, so that rows came twice.
+        assert_eq!(names(place.files("t/**")), names(place.files("t")));
+        assert_eq!(names(place.files("t/**/*")), names(place.files("t")));
+        assert_eq!(names(place.files("t/_*.parquet")), found(&["t/_f.parquet"]));
+        assert_eq!(names(place.files("t/*.txt")), found(&["t/g.txt"]));
         assert_eq!(names(place.named("t")), names(place.files("t")));
         assert_eq!(names(place.named("u")), Err(ErrorKind::InvalidRequest));
         assert_eq!(names(place.named("v")), Err(ErrorKind::NotFound));
@@ -203,6 +233,10 @@ mod tests {
         assert_eq!(names(place.files("t/../u.parquet")), Err(ErrorKind::InvalidRequest));
         assert_eq!(names(place.files("/etc/hosts")), Err(ErrorKind::InvalidRequest));
         assert_eq!(names(place.files("")), Err(ErrorKind::InvalidRequest));
+        let odd = root.join("r[1]");
+        std::fs::create_dir(&odd).unwrap();
+        std::fs::write(odd.join("a.parquet"), "").unwrap();
+        assert_eq!(Place { base: odd, rooted: true }.files("*.parquet").unwrap().len(), 1);
         let anywhere = Place { rooted: false, ..place };
         assert!(anywhere.files("t/../u.parquet").is_ok());
         let hint = anywhere.files("w.parquet").unwrap_err();

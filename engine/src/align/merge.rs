@@ -30,6 +30,7 @@ pub(super) fn align<K: Keys + ?Sized>(
         // A base of few keys among many rows jumps; one of many keys walks.
         let end = lower_bound(table, at, base.at(start + last));
         let jumps = (end - at) / 16 > out.len();
+        let mut last_of_run = (usize::MAX, 0);
         for (i, entry) in out.iter_mut().enumerate() {
             let key = base.at(start + i);
             if jumps {
@@ -40,13 +41,15 @@ pub(super) fn align<K: Keys + ?Sized>(
                 }
             }
             if at < table.len() && table.at(at) == key {
-                let mut found = at;
-                if duplicates == Duplicates::Last {
-                    while found + 1 < table.len() && table.at(found + 1) == key {
-                        found += 1;
+                // The run's end is found once for all base rows of one key.
+                if duplicates == Duplicates::Last && last_of_run.0 != at {
+                    let mut end = at;
+                    while end + 1 < table.len() && table.at(end + 1) == key {
+                        end += 1;
                     }
+                    last_of_run = (at, end);
                 }
-                *entry = position(found);
+                *entry = position(if duplicates == Duplicates::Last { last_of_run.1 } else { at });
             }
         }
     });

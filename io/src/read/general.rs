@@ -56,16 +56,15 @@ pub(super) fn into_slot(
     Ok(nulls.map(|mut n| NullBuffer::new(n.finish())))
 }
 
-/// Decodes the wanted rows of one row group into arrays, to be put one after the other.
+/// Decodes the wanted rows of one row group into arrays, to be put one after the other. What they take of the
+/// memory limit stays taken: [`Job::run`] is told batch by batch, before the next one is decoded.
 pub(super) fn into_array(job: &Job<'_>, root: usize, column: &Column) -> Result<Vec<ArrayRef>> {
     let mut parts = Vec::new();
     let mut rows = 0;
-    let mut bytes = 0u64;
     decode(job, root, |array| {
         rows += array.len() as u64;
         // Dictionaries and repeated strings can grow far beyond the chunk's declared size.
-        bytes += array.get_array_memory_size() as u64;
-        job.run.reserve(bytes, "the decoded column").map(drop)?;
+        job.run.reserve(array.get_buffer_memory_size() as u64, "the decoded column")?.keep();
         parts.push(widened(array, column)?);
         Ok(())
     })?;

@@ -15,6 +15,7 @@ use std::sync::atomic::Ordering;
 
 use arrow_array::{Array, ArrayRef, new_empty_array, new_null_array};
 use arrow_buffer::{BooleanBufferBuilder, NullBuffer};
+use arrow_schema::ArrowError;
 use parquet::file::metadata::ColumnChunkMetaData;
 use rayon::prelude::*;
 
@@ -99,7 +100,11 @@ impl<'a> Reader<'a> {
         let of_piece = |piece: &Piece<'_>| -> Option<u64> {
             let Group { file, group, .. } = piece.group;
             let leaves = file.leaves(column.root(piece.group.file_index)?);
-            Some(leaves.filter_map(|leaf| u64::try_from(size(file.chunk(group, leaf).ok()?.0)).ok()).sum())
+            Some(
+                leaves
+                    .filter_map(|leaf| u64::try_from(size(file.chunk(group, leaf).ok()?.0)).ok())
+                    .fold(0, u64::saturating_add),
+            )
         };
         self.pieces.iter().filter_map(of_piece).fold(0, u64::saturating_add)
     }
@@ -162,9 +167,12 @@ impl<'a> Reader<'a> {
         match parts.as_slice() {
             [] => Ok(new_empty_array(column.data_type())),
             [one] => Ok(one.slice(0, one.len())),
-            many => arrow_select::concat::concat(many).map_err(|e| {
-                Error::limit(format!("the parts do not fit one array: {e}")).column(column.name())
-            }),
+            many => {
+                let bytes =
+                    many.iter().map(|a| a.get_buffer_memory_size() as u64).fold(0, u64::saturating_add);
+                self.run.reserve(bytes, "the decoded column in one piece")?.keep();
+                arrow_select::concat::concat(many).map_err(|e| not_one_array(&e).column(column.name()))
+            }
         }
     }
 
@@ -214,6 +222,17 @@ fn join_nulls(parts: &[(Option<NullBuffer>, usize)]) -> Option<NullBuffer> {
         }
     }
     Some(NullBuffer::new(out.finish()))
+}
+
+/// Why parts that are sound each are not one array.
+fn not_one_array(error: &ArrowError) -> Error {
+    match error {
+        ArrowError::DictionaryKeyOverflowError => Error::unsupported(
+            "the dictionaries of the parts together have more values than their index type counts",
+        )
+        .hint("write the column with a wider index, or as plain strings"),
+        other => Error::limit(format!("the parts do not fit one array: {other}")).hint("take fewer rows"),
+    }
 }
 
 /// A range of `usize` for the libraries that count so.
