@@ -45,7 +45,7 @@ fn a_failure_is_one_line_with_its_exit_code_and_leaves_no_file() {
     // Tables and columns that are not there.
     check("--key ts --table wimd.parquet:*", 2, "not_found", &["wimd", "did you mean `wind.parquet`?"]);
     check("--key ts --table hollow:*", 2, "not_found", &["hollow", "no Parquet file"]);
-    check("--key ts --table x*.parquet:*", 2, "not_found", &["no file matches"]);
+    check("--key ts --table x*.parquet:*", 2, "not_found", &["no Parquet file matches"]);
     check("--key ts --root none --table wind.parquet:*", 2, "not_found", &["none"]);
     check(
         "--key ts --table wind.parquet:speed_8m",
