@@ -49,10 +49,12 @@ impl Place {
         let text = if text.ends_with("**") { format!("{text}/*") } else { text.to_owned() };
         let pattern = Path::new(&glob::Pattern::escape(base)).join(&text);
         let pattern = pattern.to_str().ok_or_else(|| wrong("a glob must be UTF-8".to_owned()))?;
+        // Names with a leading dot are left out below: the crate's own option for that panics at a name that is
+        // not UTF-8 in a folder that it looks through.
         let options = glob::MatchOptions {
             case_sensitive: true,
             require_literal_separator: true,
-            require_literal_leading_dot: true,
+            require_literal_leading_dot: false,
         };
         let found =
             glob::glob_with(pattern, options).map_err(|e| wrong(format!("it is no glob: {}", e.msg)))?;
@@ -233,6 +235,10 @@ mod tests {
         assert_eq!(names(place.files("t/../u.parquet")), Err(ErrorKind::InvalidRequest));
         assert_eq!(names(place.files("/etc/hosts")), Err(ErrorKind::InvalidRequest));
         assert_eq!(names(place.files("")), Err(ErrorKind::InvalidRequest));
+        let not_utf8: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(b"t/n\xff.parquet");
+        std::fs::write(root.join(not_utf8), "").unwrap();
+        assert_eq!(names(place.files("t/a*")), found(&["t/a.parquet"]));
+        std::fs::remove_file(root.join(not_utf8)).unwrap();
         let odd = root.join("r[1]");
         std::fs::create_dir(&odd).unwrap();
         std::fs::write(odd.join("a.parquet"), "").unwrap();
