@@ -53,6 +53,51 @@ impl Identity {
     }
 }
 
+/// Opens a regular file, and nothing else; a named pipe is not waited for.
+pub(crate) fn open_regular(path: &std::path::Path) -> std::io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let file = std::fs::OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    Ok(file)
+}
+
+/// Reads from `offset` into the spare capacity, once; how many bytes came, 0 at the end of the file.
+pub(crate) fn append_at(file: &File, bytes: &mut Vec<u8>, offset: u64) -> std::io::Result<usize> {
+    loop {
+        match rustix::io::pread(file, rustix::buffer::spare_capacity(bytes), offset) {
+            Err(rustix::io::Errno::INTR) => {}
+            other => return Ok(other?),
+        }
+    }
+}
+
+/// Has the kernel read a range of a map now, so that the common faults come back as errors, not as signals.
+#[cfg(target_os = "linux")]
+pub(crate) fn populate(map: &memmap2::Mmap, offset: usize, len: usize) -> std::io::Result<()> {
+    match map.advise_range(memmap2::Advice::PopulateRead, offset, len) {
+        // Kernels before 5.14 do not know the advice; then the pages come when they are touched.
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => Ok(()),
+        other => other,
+    }
+}
+
+/// Elsewhere the pages come when they are touched.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn populate(_map: &memmap2::Mmap, _offset: usize, _len: usize) -> std::io::Result<()> {
+    Ok(())
+}
+
+/// Asks for huge pages. A kernel without them gives small ones: slower, not wrong.
+pub(crate) fn prefer_huge_pages(map: &memmap2::MmapMut) {
+    #[cfg(target_os = "linux")]
+    let _ = map.advise(memmap2::Advice::HugePage);
+    #[cfg(not(target_os = "linux"))]
+    let _ = map;
+}
+
 /// Half of the smallest of the machine's memory, the control group's limit and `RLIMIT_AS`, in bytes.
 pub fn default_memory_limit() -> u64 {
     let smallest = [physical_memory(), control_group_limit(), address_space_limit()]

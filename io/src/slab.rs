@@ -5,6 +5,7 @@ use bytes::Bytes;
 use memmap2::MmapMut;
 
 use crate::error::{Error, Result};
+use crate::platform;
 
 /// Every slot begins at a multiple of this, as Arrow recommends for vector instructions.
 const ALIGNMENT: usize = 64;
@@ -43,9 +44,7 @@ impl Slab {
             Memory::Small(MutableBuffer::from_len_zeroed(end))
         } else {
             let map = MmapMut::map_anon(end).map_err(|e| too_large().source(e))?;
-            // A kernel without huge pages gives small ones: slower, not wrong.
-            #[cfg(target_os = "linux")]
-            let _ = map.advise(memmap2::Advice::HugePage);
+            platform::prefer_huge_pages(&map);
             Memory::Huge(map)
         };
         Ok(Self { memory, slots })

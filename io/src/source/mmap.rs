@@ -4,10 +4,10 @@
 use std::fs::File;
 
 use bytes::Bytes;
-use memmap2::{Advice, Mmap};
+use memmap2::Mmap;
 
 use super::{Source, past_the_end};
-use crate::platform::Identity;
+use crate::platform::{self, Identity};
 
 #[derive(Debug)]
 pub(super) struct MmapSource {
@@ -50,26 +50,11 @@ impl Source for MmapSource {
         let start = usize::try_from(offset).ok();
         let range = start.and_then(|s| Some(s..s.checked_add(len)?)).filter(|r| r.end <= self.bytes.len());
         let range = range.ok_or_else(|| past_the_end(offset, len, self.len()))?;
-        populate(&self.map, range.start, len)?;
+        platform::populate(&self.map, range.start, len)?;
         Ok(self.bytes.slice(range))
     }
 
     fn identity(&self) -> std::io::Result<Identity> {
         Identity::of(&self.file)
     }
-}
-
-/// Has the kernel read the range now, so that the common faults come back as errors, not as signals.
-#[cfg(target_os = "linux")]
-fn populate(map: &Mmap, offset: usize, len: usize) -> std::io::Result<()> {
-    match map.advise_range(Advice::PopulateRead, offset, len) {
-        // Kernels before 5.14 do not know the advice; then the pages come when they are touched.
-        Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => Ok(()),
-        other => other,
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn populate(_map: &Mmap, _offset: usize, _len: usize) -> std::io::Result<()> {
-    Ok(())
 }

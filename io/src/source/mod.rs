@@ -5,7 +5,6 @@
 mod mmap;
 mod pread;
 
-use std::fs::File;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::error::{Error, Result};
-use crate::platform::Identity;
+use crate::platform::{self, Identity};
 
 /// How files are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -83,7 +82,7 @@ pub trait Source: Send + Sync + std::fmt::Debug {
 /// [`NotFound`](crate::ErrorKind::NotFound) or what else the operating system says, with the path.
 pub fn open(path: &Path, mode: IoMode) -> Result<(Arc<dyn Source>, Identity)> {
     let attempt = || -> std::io::Result<(Arc<dyn Source>, Identity)> {
-        let file = open_regular(path)?;
+        let file = platform::open_regular(path)?;
         let identity = Identity::of(&file)?;
         Ok(match mode {
             IoMode::Mmap => (Arc::new(mmap::MmapSource::new(file, identity.size())?), identity),
@@ -93,17 +92,6 @@ pub fn open(path: &Path, mode: IoMode) -> Result<(Arc<dyn Source>, Identity)> {
         })
     };
     attempt().map_err(|e| Error::from_io(path, e))
-}
-
-/// Opens without waiting for a writer if the path is a named pipe, and takes regular files alone.
-fn open_regular(path: &Path) -> std::io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
-    let file = std::fs::OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a regular file"));
-    }
-    Ok(file)
 }
 
 fn past_the_end(offset: u64, len: usize, size: u64) -> std::io::Error {

@@ -5,7 +5,7 @@ use std::fs::File;
 use bytes::Bytes;
 
 use super::{Source, past_the_end};
-use crate::platform::Identity;
+use crate::platform::{self, Identity};
 
 #[derive(Debug)]
 pub(super) struct PreadSource {
@@ -31,19 +31,15 @@ impl Source for PreadSource {
         }
         let mut bytes: Vec<u8> = Vec::new();
         bytes.try_reserve_exact(len).map_err(|_| std::io::Error::from(std::io::ErrorKind::OutOfMemory))?;
-        let mut chunk = bytes;
-        while chunk.len() < len {
-            let at = offset + chunk.len() as u64;
+        while bytes.len() < len {
+            let at = offset + bytes.len() as u64;
             // The capacity may be more than was asked for; what is read beyond it is cut off below.
-            match rustix::io::pread(&self.file, rustix::buffer::spare_capacity(&mut chunk), at) {
-                Ok(0) => return Err(past_the_end(offset, len, at)),
-                Ok(_) => {}
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
+            if platform::append_at(&self.file, &mut bytes, at)? == 0 {
+                return Err(past_the_end(offset, len, at));
             }
         }
-        chunk.truncate(len);
-        Ok(Bytes::from(chunk))
+        bytes.truncate(len);
+        Ok(Bytes::from(bytes))
     }
 
     fn identity(&self) -> std::io::Result<Identity> {
