@@ -1,13 +1,13 @@
 //! What a table's key is like: its range, its order, its repetitions.
 
 use arrow_array::Array;
-use hypostyle_io::{Error, Result, RowRanges, Run, Table, is_key_type};
+use hypostyle_io::{Result, RowRanges, Run, Table, is_key_type};
 use serde::Serialize;
 
 use crate::align::kept_positions;
-use crate::key::{Bounds, KeyEncoder, KeyType, Order, Width, in_words};
+use crate::key::{Bounds, KeyEncoder, KeyType, Order, in_words};
 use crate::request::Duplicates;
-use crate::side::{NullKeys, RawKeys};
+use crate::side::{NullKeys, RawKeys, in_common_terms};
 
 /// A key over all rows of a table.
 #[derive(Clone, Debug, Serialize)]
@@ -45,12 +45,7 @@ pub fn summarise_key(table: &Table, key: &[String], run: &Run) -> Result<Option<
         .map(|c| KeyType::of(c.data_type()).map_err(|e| e.table(table.name()).column(c.name())))
         .collect::<Result<Vec<_>>>()?;
     let raw = RawKeys::read(table, &columns, RowRanges::all(table.rows()), run)?;
-    let canonical = match raw.canonical(&types, Width::Usual)? {
-        Some(columns) => columns,
-        None => raw
-            .canonical(&types, Width::Wide)?
-            .ok_or_else(|| Error::internal("a key does not fit the wide form"))?,
-    };
+    let canonical = in_common_terms(std::slice::from_ref(&raw), &types)?.pop().unwrap_or_default();
     let encoder = KeyEncoder::new(&canonical.iter().map(|c| c.data_type().clone()).collect::<Vec<_>>())?;
     let side = raw.into_side(canonical, &Bounds::default(), NullKeys::Go, &encoder)?;
     let (least, greatest) = side.keys.extremes().unzip();

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use hypostyle_io::{Error, Result, RowRanges, Run};
 use rayon::prelude::*;
 
-use crate::align::{ABSENT, Aligned, Refused, Repeated, RowMap, Side, align, kept_positions};
+use crate::align::{ABSENT, Aligned, Refused, Repeated, RowMap, Rules, Side, align, kept_positions};
 use crate::check::{Checked, CheckedTable};
 use crate::key::Bounds;
 use crate::last::Last;
@@ -108,22 +108,17 @@ impl Checked<'_> {
             .zip(sides)
             .map(|(table, side)| {
                 run.check()?;
-                // A map of one number a row, and at worst a hash table of two a key with room to grow.
-                let map = (base.rows.len() * 4, side.rows.len() * 40);
-                run.reserve(map.0, "the map of rows")?.keep();
-                let _working_memory = run.reserve(map.1, "the table of keys")?;
                 let table_side = Side { keys: &side.keys, order: side.order };
                 let duplicates = table.request.duplicates.unwrap_or(Duplicates::Error);
                 let detail = || table.request.name.clone();
-                let strategy = self.request.strategy;
-                let aligned = run.span("align", detail, || {
-                    align(&base_side, &table_side, duplicates, strategy, base_is_unique)
-                });
+                let rules = Rules { duplicates, strategy: self.request.strategy, run };
+                let aligned =
+                    run.span("align", detail, || align(&base_side, &table_side, rules, base_is_unique));
                 match aligned {
                     Ok(aligned) => Ok(Aligned { map: over_all_rows(aligned.map, base), ..aligned }),
                     Err(Refused::Error(error)) => Err(error),
                     Err(Refused::DoesNotFit(why)) => {
-                        let strategy = format!("{strategy:?}").to_lowercase();
+                        let strategy = format!("{:?}", self.request.strategy).to_lowercase();
                         Err(Error::invalid(format!(
                             "the strategy `{strategy}` was asked for and does not fit: {why}"
                         ))

@@ -5,6 +5,7 @@ use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_data::ArrayData;
 use arrow_select::filter::{FilterBuilder, SlicesIterator};
 use hypostyle_io::{Column, Error, Filled, Reader, Result, RowRanges, Run, Slab, Slot, Table};
+use rayon::prelude::*;
 
 use crate::key::{Bounds, KeyEncoder, KeySequence, KeyType, Order, Width, canonical, in_words};
 
@@ -50,7 +51,7 @@ impl RawKeys {
     }
 
     /// The columns in common terms; `None` if a value does not fit the width.
-    pub(crate) fn canonical(&self, types: &[KeyType], width: Width) -> Result<Option<Vec<ArrayRef>>> {
+    fn canonical(&self, types: &[KeyType], width: Width) -> Result<Option<Vec<ArrayRef>>> {
         self.columns.iter().zip(types).map(|(column, key)| canonical(column, *key, width)).collect()
     }
 
@@ -103,6 +104,17 @@ impl SideKeys {
         };
         let row = self.rows.row_at(u64::from(at)).unwrap_or_default();
         (row, in_words(&self.columns, at as usize))
+    }
+}
+
+/// The key columns of all sides in common terms: the usual width, or the wide one for all if one value needs it.
+pub(crate) fn in_common_terms(raw: &[RawKeys], types: &[KeyType]) -> Result<Vec<Vec<ArrayRef>>> {
+    let columns = |width| -> Result<Option<Vec<Vec<ArrayRef>>>> {
+        raw.par_iter().map(|raw| raw.canonical(types, width)).collect()
+    };
+    match columns(Width::Usual)? {
+        Some(columns) => Ok(columns),
+        None => columns(Width::Wide)?.ok_or_else(|| Error::internal("a key does not fit the wide form")),
     }
 }
 

@@ -1,14 +1,13 @@
 //! The keys of the base and of every table, read side by side and brought to common terms.
 
-use arrow_array::ArrayRef;
 use arrow_schema::DataType;
 use hypostyle_io::{Error, Result, RowRanges, Run};
 use rayon::prelude::*;
 
 use crate::check::{Checked, CheckedTable};
-use crate::key::{Bounds, KeyEncoder, Width};
+use crate::key::{Bounds, KeyEncoder};
 use crate::request::How;
-use crate::side::{NullKeys, RawKeys, SideKeys};
+use crate::side::{NullKeys, RawKeys, SideKeys, in_common_terms};
 use crate::window::prune;
 
 /// The keys of a join.
@@ -28,7 +27,7 @@ impl Checked<'_> {
         let considered = raw.iter().map(|r| r.rows.len()).collect();
         // The base first, then the tables that fill it.
         let raw: Vec<RawKeys> = self.spine_keys()?.into_iter().chain(raw).collect();
-        let canonical = self.canonical(&raw)?;
+        let canonical = in_common_terms(&raw, &self.key_types)?;
         let types: Vec<DataType> =
             canonical.first().map(|c| c.iter().map(|c| c.data_type().clone()).collect()).unwrap_or_default();
         let encoder = KeyEncoder::new(&types)?;
@@ -65,16 +64,5 @@ impl Checked<'_> {
         let columns = spine.key.iter().map(column).collect::<Option<Vec<_>>>();
         let columns = columns.ok_or_else(|| Error::internal("the spine lost its key"))?;
         Ok(Some(RawKeys { rows: RowRanges::all(spine.batch.num_rows() as u64), columns }))
-    }
-
-    /// All key columns in common terms: the usual width, or the wide one for all if one value needs it.
-    fn canonical(&self, raw: &[RawKeys]) -> Result<Vec<Vec<ArrayRef>>> {
-        let columns = |width| -> Result<Option<Vec<Vec<ArrayRef>>>> {
-            raw.par_iter().map(|raw| raw.canonical(&self.key_types, width)).collect()
-        };
-        match columns(Width::Usual)? {
-            Some(columns) => Ok(columns),
-            None => columns(Width::Wide)?.ok_or_else(|| Error::internal("a key does not fit the wide form")),
-        }
     }
 }

@@ -8,7 +8,7 @@ mod merge;
 
 use std::sync::Arc;
 
-use hypostyle_io::{Error, Result};
+use hypostyle_io::{Error, Result, Run};
 
 use crate::key::{KeySequence, Keys, Order};
 use crate::request::{Duplicates, Strategy};
@@ -41,6 +41,17 @@ pub(crate) struct Aligned {
     pub(crate) reason: String,
 }
 
+/// What an alignment is to keep to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules<'a> {
+    /// Which of equal keys in the table counts.
+    pub(crate) duplicates: Duplicates,
+    /// The way that was asked for.
+    pub(crate) strategy: Strategy,
+    /// Whose memory limit the maps and hash tables count against.
+    pub(crate) run: &'a Run,
+}
+
 /// Why there is no map.
 #[derive(Debug)]
 pub(crate) enum Refused {
@@ -64,16 +75,15 @@ impl From<Error> for Refused {
 pub(crate) fn align(
     base: &Side<'_>,
     table: &Side<'_>,
-    duplicates: Duplicates,
-    strategy: Strategy,
+    rules: Rules<'_>,
     base_is_unique: impl FnOnce() -> bool,
 ) -> Result<Aligned, Refused> {
     match (base.keys, table.keys) {
         (KeySequence::Ints(a), KeySequence::Ints(b)) => {
-            choose(a.as_ref(), base.order, b.as_ref(), table.order, duplicates, strategy, base_is_unique)
+            choose(a.as_ref(), base.order, b.as_ref(), table.order, rules, base_is_unique)
         }
         (KeySequence::Rows(a), KeySequence::Rows(b)) => {
-            choose(a, base.order, b, table.order, duplicates, strategy, base_is_unique)
+            choose(a, base.order, b, table.order, rules, base_is_unique)
         }
         _ => Err(Error::internal("two forms of keys in one join").into()),
     }
@@ -84,10 +94,11 @@ fn choose<K: Keys + ?Sized>(
     base_order: Order,
     table: &K,
     table_order: Order,
-    duplicates: Duplicates,
-    strategy: Strategy,
+    rules: Rules<'_>,
     base_is_unique: impl FnOnce() -> bool,
 ) -> Result<Aligned, Refused> {
+    let Rules { duplicates, strategy, run } = rules;
+    let map_memory = || run.reserve(base.len() as u64 * 4, "the map of rows");
     let ascend = base_order != Order::None && table_order != Order::None;
     let identity = |reason: &str| Aligned {
         map: RowMap::Run { first: 0, len: u32::try_from(base.len()).unwrap_or(ABSENT) },
@@ -95,10 +106,14 @@ fn choose<K: Keys + ?Sized>(
         reason: reason.to_owned(),
     };
     let merge = |reason: &str| {
+        map_memory()?.keep();
         let map = merge::align(base, table, table_order, duplicates).map_err(Refused::Repeated)?;
         Ok(Aligned { map: RowMap::of(map), way: "merge", reason: reason.to_owned() })
     };
     let hash = |reason: &str| {
+        map_memory()?.keep();
+        // A hash, then a hash and a position in a table that has room to grow.
+        let _working_memory = run.reserve(table.len() as u64 * 40, "the hash table of keys")?;
         let map = hash::align(base, table, duplicates).map_err(Refused::Repeated)?;
         Ok(Aligned { map: RowMap::of(map), way: "hash", reason: reason.to_owned() })
     };
