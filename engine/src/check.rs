@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use arrow_schema::DataType;
-use hypostyle_io::{Column, Error, Result};
+use hypostyle_io::{Column, Error, Result, Table};
 
 use crate::key::{Bounds, KeyType, mend};
 use crate::request::{How, JoinRequest, JoinTable};
@@ -131,10 +131,20 @@ fn key_types(request: &JoinRequest, tables: &[CheckedTable<'_>]) -> Result<Vec<K
         Ok(())
     };
     if let Some(spine) = &request.spine {
+        let rows = spine.batch.num_rows() as u64;
+        if rows > Table::MOST_ROWS {
+            return Err(Error::unsupported(format!(
+                "{rows} rows; at most {} can be filled",
+                Table::MOST_ROWS
+            ))
+            .table("spine"));
+        }
         for (at, name) in spine.key.iter().enumerate() {
             let field =
                 spine.batch.schema_ref().fields().iter().filter(|f| f.name() == name).collect::<Vec<_>>();
             match field.as_slice() {
+                // A column of nulls without a type: it takes the tables', and finds nothing.
+                [field] if field.data_type() == &DataType::Null => {}
                 [field] => meet(at, "spine", name, field.data_type())?,
                 [] => return Err(spine_column_missing(spine, name)),
                 _ => {

@@ -1,7 +1,10 @@
 //! The answer of a join.
 
-use arrow_array::RecordBatch;
+use std::collections::HashSet;
+
+use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
+use hypostyle_io::{Error, Result, did_you_mean};
 
 use crate::stats::JoinStats;
 
@@ -32,6 +35,43 @@ impl Frame {
     /// Names and types of the columns.
     pub fn schema(&self) -> SchemaRef {
         self.batch.schema()
+    }
+
+    /// The column of that name.
+    ///
+    /// # Errors
+    /// [`InvalidRequest`](hypostyle_io::ErrorKind::InvalidRequest), with the nearest name, if there is none.
+    pub fn column(&self, name: &str) -> Result<&ArrayRef> {
+        self.position(name).map(|at| self.batch.column(at))
+    }
+
+    /// The frame of these columns alone, in this order; no value is copied. The statistics stay the join's.
+    ///
+    /// # Errors
+    /// [`InvalidRequest`](hypostyle_io::ErrorKind::InvalidRequest) for a name that no column has, or that stands
+    /// twice.
+    pub fn select(&self, names: &[&str]) -> Result<Self> {
+        let mut seen = HashSet::new();
+        let positions = names
+            .iter()
+            .map(|name| match seen.insert(*name) {
+                true => self.position(name),
+                false => Err(Error::invalid("the column is named twice").column(*name)),
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let batch = self.batch.project(&positions).map_err(|e| Error::internal(e.to_string()))?;
+        Ok(Self { batch, stats: self.stats.clone() })
+    }
+
+    fn position(&self, name: &str) -> Result<usize> {
+        let schema = self.batch.schema_ref();
+        schema.index_of(name).map_err(|_| {
+            let error = Error::invalid("the frame has no such column").column(name);
+            match did_you_mean(name, schema.fields().iter().map(|f| f.name().as_str())) {
+                Some(hint) => error.hint(hint),
+                None => error,
+            }
+        })
     }
 
     /// How many rows.

@@ -89,7 +89,8 @@ impl Run {
     /// The same run, ended with [`ErrorKind::Timeout`] at the next step after `timeout`.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Option<Duration>) -> Self {
-        self.deadline = timeout.map(|t| self.started + t);
+        // A moment too far away for the clock is no deadline.
+        self.deadline = timeout.and_then(|t| self.started.checked_add(t));
         self
     }
 

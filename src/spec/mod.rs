@@ -196,7 +196,12 @@ impl JoinSpec {
     /// # Errors
     /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) that names the table.
     pub fn validate(&self) -> crate::Result<()> {
-        validate::check(self)
+        self.validate_beside(false)
+    }
+
+    /// The same for a join whose spine may lie in memory, beside the spec.
+    pub(crate) fn validate_beside(&self, spine_in_memory: bool) -> crate::Result<()> {
+        validate::check(self, spine_in_memory)
     }
 
     /// Which rows the output has.

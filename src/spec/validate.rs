@@ -7,9 +7,9 @@ use hypostyle_engine::How;
 use super::{Columns, JoinSpec, TableSpec};
 use crate::{Error, Result};
 
-pub(super) fn check(spec: &JoinSpec) -> Result<()> {
+pub(super) fn check(spec: &JoinSpec, spine_in_memory: bool) -> Result<()> {
     check_key(&spec.key)?;
-    check_how(spec)?;
+    check_how(spec, spine_in_memory)?;
     if spec.tables.is_empty() {
         return Err(Error::invalid("the join has no tables")
             .hint("name them under `tables:` in the spec, or with --table PATH:COLUMN,…"));
@@ -66,7 +66,17 @@ fn check_own_key(own: &[String], join: &[String]) -> Result<()> {
     check_names(own)
 }
 
-fn check_how(spec: &JoinSpec) -> Result<()> {
+fn check_how(spec: &JoinSpec, spine_in_memory: bool) -> Result<()> {
+    if spine_in_memory {
+        return match (spec.how, &spec.spine) {
+            (_, Some(_)) => Err(Error::invalid("there are two spines: one in the spec and one in memory")
+                .hint("leave one of them out")),
+            (How::Left, None) => {
+                Err(Error::invalid("a spine is given, but `how` is `left`").hint("leave one of them out"))
+            }
+            _ => Ok(()),
+        };
+    }
     match (spec.how, &spec.spine) {
         (How::Spine, None) => Err(Error::invalid("a join with `how: spine` needs a spine")
             .hint("say where the rows are: `spine: {path: keys.parquet}`, or --spine PATH")),

@@ -7,7 +7,9 @@ mod resolve;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use arrow_array::RecordBatch;
 use hypostyle_engine::{Explanation, Frame, JoinRequest, Strategy};
 use hypostyle_io::{IoMode, Run, default_memory_limit};
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -47,11 +49,19 @@ pub struct JoinOptions {
     pub strategy: Strategy,
     /// A run of the caller's own, to watch its counters or to cancel it; it then has the limits.
     pub run: Option<Arc<Run>>,
+    /// How long a join may take, from its call on, before it ends with [`Timeout`](crate::ErrorKind::Timeout); a
+    /// run of the caller's own has its own deadline.
+    pub timeout: Option<Duration>,
+    /// The rows to fill, in memory, which makes this a spine join: exactly these rows, in this order, the columns
+    /// that are not in the key carried along. Its key columns are called as the join's. A spec that has a spine of
+    /// its own, or says `how: left`, is refused.
+    pub spine: Option<RecordBatch>,
 }
 
 impl JoinOptions {
     pub(crate) fn run(&self) -> Arc<Run> {
-        let new = || Arc::new(Run::new(self.memory_limit.unwrap_or_else(default_memory_limit)));
+        let limit = || self.memory_limit.unwrap_or_else(default_memory_limit);
+        let new = || Arc::new(Run::new(limit()).with_timeout(self.timeout));
         self.run.clone().unwrap_or_else(new)
     }
 }
@@ -155,3 +165,6 @@ impl Store {
         pool.install(work)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hypostyle_engine::{Feature, JoinRequest, JoinTable, Rows, Spine, read_table};
+use hypostyle_engine::{Feature, How, JoinRequest, JoinTable, Rows, Spine, read_table};
 use hypostyle_io::{IoMode, Run, Table};
 use rayon::prelude::*;
 
@@ -19,7 +19,7 @@ pub(super) fn of(
     options: &JoinOptions,
     run: &Run,
 ) -> Result<JoinRequest> {
-    spec.validate()?;
+    spec.validate_beside(options.spine.is_some())?;
     let open = |name: &str, paths: Vec<std::path::PathBuf>, missing| {
         open_table(files, name, &paths, missing, options.io, run)
     };
@@ -46,10 +46,14 @@ pub(super) fn of(
         let key = if spine.key.is_empty() { spec.key.clone() } else { spine.key.clone() };
         Ok(Spine { batch: read_table(&opened, run).map_err(place_error)?, key })
     });
+    let spine = match &options.spine {
+        Some(batch) => Some(Spine { batch: batch.clone(), key: spec.key.clone() }),
+        None => spine.transpose()?,
+    };
     Ok(JoinRequest {
-        how: spec.how,
+        how: if spine.is_some() { How::Spine } else { spec.how },
         key: spec.key.clone(),
-        spine: spine.transpose()?,
+        spine,
         tables,
         rows: Rows { from: spec.rows.from.clone(), to: spec.rows.to.clone(), last: spec.rows.last },
         strategy: options.strategy,

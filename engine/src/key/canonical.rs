@@ -7,7 +7,9 @@ use arrow_array::types::{
     Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, Int8Type,
     Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow_array::{Array, ArrayRef, Decimal128Array, Decimal256Array, Int64Array, PrimitiveArray};
+use arrow_array::{
+    Array, ArrayRef, Decimal128Array, Decimal256Array, Int64Array, PrimitiveArray, new_null_array,
+};
 use arrow_buffer::i256;
 use arrow_schema::{DataType, TimeUnit};
 use hypostyle_io::{Error, Result};
@@ -33,6 +35,9 @@ pub(crate) fn canonical(array: &ArrayRef, key: KeyType, width: Width) -> Result<
     if let DataType::Dictionary(_, value) = array.data_type() {
         return canonical(&cast(array, value)?, key, width);
     }
+    if array.data_type() == &DataType::Null {
+        return Ok(Some(new_null_array(&common_type(key.class, width), array.len())));
+    }
     match key.class {
         Class::Text => cast(array, &DataType::LargeUtf8).map(Some),
         Class::Binary => cast(array, &DataType::LargeBinary).map(Some),
@@ -44,6 +49,16 @@ pub(crate) fn canonical(array: &ArrayRef, key: KeyType, width: Width) -> Result<
             Ok(Some(in_width(ints, width)))
         }
         Class::Integer | Class::Date | Class::Time | Class::Timestamp { .. } => counted(array, key, width),
+    }
+}
+
+fn common_type(class: Class, width: Width) -> DataType {
+    match (class, width) {
+        (Class::Text, _) => DataType::LargeUtf8,
+        (Class::Binary, _) => DataType::LargeBinary,
+        (Class::Decimal, Width::Wide) => DataType::Decimal256(76, 0),
+        (Class::Decimal, Width::Usual) | (_, Width::Wide) => DataType::Decimal128(38, 0),
+        (_, Width::Usual) => DataType::Int64,
     }
 }
 

@@ -1,0 +1,172 @@
+//! Joins through the store as a program that links the library makes them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_array::types::{Int8Type, UInt32Type};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Date32Array, Date64Array, DictionaryArray, Float64Array, Int32Array,
+    Int64Array, LargeStringArray, NullArray, RecordBatch, StringArray, StringViewArray,
+    TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray, TimestampSecondArray,
+    UInt8Array,
+};
+use arrow_cast::cast;
+use arrow_schema::{DataType, TimeUnit};
+
+use crate::{ErrorKind, Format, How, JoinOptions, JoinSpec, SpineSpec, Store, TableSpec, write_file};
+
+const DAY: i64 = 86_400;
+
+pub(super) fn batch<const N: usize>(columns: [(&str, ArrayRef); N]) -> RecordBatch {
+    RecordBatch::try_from_iter_with_nullable(columns.map(|(name, column)| (name, column, true))).unwrap()
+}
+
+/// A root with tables whose keys are the days 0, 1, 2 in several forms, and whose `x` is 0.5, 1.5, 2.5.
+pub(super) fn world() -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let x: ArrayRef = Arc::new(Float64Array::from(vec![0.5, 1.5, 2.5]));
+    let micros = TimestampMicrosecondArray::from_iter_values((0..3).map(|d| d * DAY * 1_000_000));
+    let keys: [(&str, ArrayRef); 6] = [
+        ("naive", Arc::new(micros.clone())),
+        ("zoned", Arc::new(micros.with_timezone("UTC"))),
+        ("date", Arc::new(Date32Array::from(vec![0, 1, 2]))),
+        ("text", Arc::new(StringArray::from(vec!["a", "b", "c"]))),
+        ("int", Arc::new(Int32Array::from(vec![0, 1, 2]))),
+        ("bool", Arc::new(BooleanArray::from(vec![Some(false), Some(true), None]))),
+    ];
+    for (name, key) in keys {
+        let path = folder.path().join(format!("{name}.parquet"));
+        write_file(&batch([("k", key), ("x", Arc::clone(&x))]), &path, Format::Parquet).unwrap();
+    }
+    let store = Store::open(folder.path()).unwrap();
+    (folder, store)
+}
+
+fn with_spine(spine: RecordBatch) -> JoinOptions {
+    JoinOptions { spine: Some(spine), ..JoinOptions::default() }
+}
+
+#[test]
+fn rows_in_memory_are_filled_whatever_form_their_key_has() {
+    let (_folder, store) = world();
+    // Days 2, none, 1, 7 and 2 again.
+    let check = |table: &str, key: ArrayRef| {
+        let rows = key.len();
+        let found: Vec<Option<f64>> = [Some(2.5), None, Some(1.5), None, Some(2.5)][..rows].to_vec();
+        let found = if key.logical_null_count() == rows { vec![None; rows] } else { found };
+        let spine = batch([("k", Arc::clone(&key)), ("id", Arc::new(UInt8Array::from(vec![9; rows])))]);
+        let spec = JoinSpec::new(["k"]).table(TableSpec::named(table).columns(["x"]));
+        let what = format!("{table} by {}", key.data_type());
+        let frame = store.join_with(&spec, &with_spine(spine.clone())).expect(&what);
+        let expected = batch([
+            ("k", key),
+            ("id", Arc::clone(spine.column(1))),
+            ("x", Arc::new(Float64Array::from(found))),
+        ]);
+        assert_eq!(frame.batch(), &expected, "{what}");
+        let named = store.join_with(&spec.how(How::Spine), &with_spine(spine)).unwrap();
+        assert_eq!(named.batch(), frame.batch(), "{what}");
+    };
+    let days = |unit: i64| [Some(2), None, Some(1), Some(7), Some(2)].map(|d| d.map(|d: i64| d * DAY * unit));
+    let seconds: ArrayRef = Arc::new(TimestampSecondArray::from_iter(days(1)));
+    let nanos = TimestampNanosecondArray::from_iter(days(1_000_000_000));
+    check("naive", Arc::clone(&seconds));
+    check("naive", Arc::new(TimestampMillisecondArray::from_iter(days(1_000))));
+    check("naive", Arc::new(TimestampMicrosecondArray::from_iter(days(1_000_000))));
+    check("naive", Arc::new(nanos.clone()));
+    check("zoned", Arc::new(nanos.with_timezone("Europe/Berlin")));
+    check("date", Arc::new(Date64Array::from_iter(days(1_000))));
+    check("date", Arc::new(Date32Array::from(vec![Some(2), None, Some(1), Some(7), Some(2)])));
+    check("int", Arc::new(UInt8Array::from(vec![Some(2), None, Some(1), Some(7), Some(2)])));
+    check("int", Arc::new(Int64Array::from(vec![Some(2), None, Some(1), Some(7 << 40), Some(2)])));
+    let words = [Some("c"), None, Some("b"), Some("a longer word than fits a view"), Some("c")];
+    let text: ArrayRef = Arc::new(StringArray::from_iter(words));
+    check("text", Arc::clone(&text));
+    check("text", Arc::new(LargeStringArray::from_iter(words)));
+    check("text", Arc::new(StringViewArray::from_iter(words)));
+    check("text", Arc::new(words.into_iter().collect::<DictionaryArray<Int8Type>>()));
+    for value in [DataType::LargeUtf8, DataType::Utf8View] {
+        let dictionary = words.into_iter().collect::<DictionaryArray<UInt32Type>>();
+        let values = cast(dictionary.values(), &value).unwrap();
+        check("text", Arc::new(DictionaryArray::new(dictionary.keys().clone(), values)));
+    }
+    let dictionary = |value: DataType| DataType::Dictionary(Box::new(DataType::UInt32), Box::new(value));
+    let encoded = cast(&seconds, &dictionary(DataType::Timestamp(TimeUnit::Second, None))).unwrap();
+    check("naive", encoded);
+    // Pieces of larger arrays, and without rows.
+    for (table, column) in [("naive", &seconds), ("text", &text)] {
+        let before = column.slice(3, 1);
+        let longer = arrow_select::concat::concat(&[before.as_ref(), column.as_ref()]).unwrap();
+        check(table, longer.slice(1, 5));
+        check(table, longer.slice(1, 1));
+        check(table, longer.slice(1, 0));
+    }
+    for table in ["naive", "zoned", "date", "text", "int", "bool"] {
+        check(table, Arc::new(NullArray::new(3)));
+        check(table, Arc::new(NullArray::new(0)));
+    }
+    check("bool", Arc::new(BooleanArray::from(vec![None, None])));
+}
+
+#[test]
+fn a_spine_in_memory_that_makes_no_join_is_refused() {
+    let (_folder, store) = world();
+    let check = |spec: JoinSpec, spine: RecordBatch, message: &str| {
+        let error = store.join_with(&spec, &with_spine(spine)).expect_err(message);
+        assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::InvalidRequest, message));
+    };
+    let spec = || JoinSpec::new(["k"]).table(TableSpec::named("int").columns(["x"]));
+    let ints = || -> ArrayRef { Arc::new(Int64Array::from(vec![1])) };
+    let spine = || batch([("k", ints())]);
+    check(spec().how(How::Left), spine(), "a spine is given, but `how` is `left`");
+    let two = "there are two spines: one in the spec and one in memory";
+    check(spec().spine(SpineSpec::new("int.parquet")), spine(), two);
+    check(spec(), batch([("kk", ints())]), "table `spine`, column `k`: there is no column `k`");
+    check(
+        spec(),
+        batch([("k", ints()), ("k", ints())]),
+        "table `spine`, column `k`: the spine has two columns of this name",
+    );
+    check(
+        spec(),
+        batch([("k", Arc::new(Float64Array::from(vec![1.0])))]),
+        "table `spine`, column `k`: a key cannot be Float64: equal floating-point numbers are chance",
+    );
+    check(
+        spec(),
+        batch([("k", Arc::new(StringArray::from(vec!["1"])))]),
+        "table `int`, column `k`: the keys cannot be compared: `spine:k` is Utf8, `int:k` is Int32",
+    );
+}
+
+#[test]
+fn a_deadline_ends_the_join_and_one_beyond_the_clock_is_none() {
+    let (_folder, store) = world();
+    let spec = JoinSpec::new(["k"]).table(TableSpec::named("int").columns(["x"]));
+    let within = |timeout| {
+        let options = JoinOptions { timeout: Some(timeout), ..JoinOptions::default() };
+        store.join_with(&spec, &options).map(|frame| frame.num_rows()).map_err(|e| e.kind())
+    };
+    assert_eq!(within(Duration::ZERO), Err(ErrorKind::Timeout));
+    assert_eq!(within(Duration::from_secs(60)), Ok(3));
+    assert_eq!(within(Duration::MAX), Ok(3));
+}
+
+#[test]
+fn columns_of_a_frame_are_found_by_name() {
+    let (_folder, store) = world();
+    let frame = store.join(&JoinSpec::new(["k"]).table(TableSpec::named("int").columns(["x"]))).unwrap();
+    let names = |names: &[&str]| -> Result<Vec<String>, String> {
+        let frame =
+            frame.select(names).map_err(|e| format!("{e} ({})", e.hint_text().unwrap_or_default()))?;
+        assert_eq!(frame.num_rows(), 3);
+        Ok(frame.schema().fields().iter().map(|f| f.name().clone()).collect())
+    };
+    assert_eq!(names(&["x", "k"]), Ok(vec!["x".to_owned(), "k".to_owned()]));
+    assert_eq!(names(&["x"]), Ok(vec!["x".to_owned()]));
+    assert_eq!(names(&[]), Ok(vec![]));
+    assert_eq!(names(&["y"]).unwrap_err(), "column `y`: the frame has no such column (there are `k`, `x`)");
+    assert_eq!(names(&["x", "x"]).unwrap_err(), "column `x`: the column is named twice ()");
+    assert_eq!(frame.column("x").unwrap(), frame.batch().column(1));
+    assert_eq!(frame.column("X").unwrap_err().kind(), ErrorKind::InvalidRequest);
+}
