@@ -1,5 +1,7 @@
 //! The join that is asked for, as people write it: in YAML or JSON, on the command line, or in Rust.
 
+mod features;
+mod json;
 mod schema;
 mod short;
 mod validate;
@@ -176,6 +178,35 @@ impl JoinSpec {
     /// grows too large by its aliases.
     pub fn from_yaml(text: &str) -> crate::Result<Self> {
         yaml::parse(text)
+    }
+
+    /// Reads a spec from JSON alone, many times faster than [`JoinSpec::from_yaml`]: the same keys and values, and
+    /// where the parser allows the same words in errors. Bounds that are written as numbers are read as numbers:
+    /// write a decimal bound as text for it to keep its digits.
+    ///
+    /// # Errors
+    /// Those of [`JoinSpec::from_yaml`].
+    pub fn from_json(text: &str) -> crate::Result<Self> {
+        json::parse(text)
+    }
+
+    /// An inner join of the features that are named, `table:column` each: the tables by name, in the order in which
+    /// they first appear. The key is left open.
+    ///
+    /// ```
+    /// use hypostyle::{JoinSpec, TableSpec};
+    ///
+    /// let spec = JoinSpec::from_features(&["wind:speed_80m", "load:mw", "wind:speed_120m"].map(String::from))?;
+    /// let wind = TableSpec::named("wind").columns(["speed_80m", "speed_120m"]);
+    /// assert_eq!(spec.tables, [wind, TableSpec::named("load").columns(["mw"])]);
+    /// # Ok::<(), hypostyle::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) that names the reference: without a colon or with two,
+    /// with an empty part, with a word that is no table name, or standing twice.
+    pub fn from_features(references: &[String]) -> crate::Result<Self> {
+        features::spec(references)
     }
 
     /// Reads a spec from a file, as [`JoinSpec::from_yaml`] does.

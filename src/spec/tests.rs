@@ -346,3 +346,91 @@ fn the_schema_knows_the_words_that_the_parser_knows() {
         assert!(schema.contains(&serde_json::to_string(&rule).unwrap()));
     }
 }
+
+#[test]
+fn json_says_what_yaml_says() {
+    let check = |text: &str| {
+        let (json, yaml) = (JoinSpec::from_json(text), JoinSpec::from_yaml(text));
+        match (json, yaml) {
+            (Ok(json), Ok(yaml)) => assert_eq!(json, yaml, "{text}"),
+            (Err(json), Err(yaml)) => {
+                let words =
+                    |e: &crate::Error| e.message().split_once(": ").map(|(_, words)| words.to_owned());
+                assert_eq!((json.kind(), words(&json)), (yaml.kind(), words(&yaml)), "{text}");
+            }
+            (json, yaml) => panic!("{text}: {json:?} and {yaml:?}"),
+        }
+    };
+    let tables = r#""tables": [{"name": "w", "columns": ["a", {"b": "c"}]}, {"path": "s/*.pq", "columns": "*",
+        "missing": null, "duplicates": "last", "key": ["x", "y"]}, {"path": "t.pq", "columns": {"a": null}}]"#;
+    for rest in [
+        r#""key": "ts""#,
+        r#""key": ["ts", "node"], "how": "left", "full_names": true, "rows": {"from": 1, "to": "2", "last": 3}"#,
+        r#""spine": {"path": "k.pq", "key": "t"}"#,
+        r#""kei": "ts""#,
+        r#""how": "outer""#,
+        r#""rows": {"last": 1, "last": 2}"#,
+    ] {
+        check(&format!("{{{rest}, {tables}}}"));
+    }
+    check(r#"{"tables": [{"columns": "a"}]}"#);
+    check(r#"{"tables": [{"name": "w", "columns": 3}]}"#);
+    check(r#"{"tables": [{"name": "w", "columns": [{"a": "b", "a": "c"}]}]}"#);
+    for (text, message, hint) in [
+        ("", "line 1, column 0: EOF while parsing a value", None),
+        ("{", "line 1, column 1: EOF while parsing an object", None),
+        (r#"{"kye": 1}"#, "line 1, column 6: unknown key `kye`", Some("did you mean `key`?")),
+        (
+            r#"{"tables": [{"name": "w"}]}"#,
+            "line 1, column 25: the key `columns` is missing",
+            Some("for all columns"),
+        ),
+        (r#"{"how": "iner"}"#, "line 1, column 14: unknown value `iner`", Some("did you mean `inner`?")),
+        (r#"{"tables": {}}"#, "invalid type: map, expected a sequence", None),
+    ] {
+        let error = JoinSpec::from_json(text).expect_err(text);
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{text}");
+        assert!(error.message().contains(message), "{text}: {error}");
+        assert!(error.hint_text().unwrap_or_default().starts_with(hint.unwrap_or_default()), "{error:?}");
+    }
+}
+
+#[test]
+fn a_reference_that_names_no_feature_is_named() {
+    for (references, message) in [
+        (&["w"][..], "the feature reference `w` has no colon"),
+        (&["w:a", ""], "the feature reference `` has no colon"),
+        (&["w:a:b"], "the feature reference `w:a:b` has two colons"),
+        (&[":a"], "the feature reference `:a` names no table"),
+        (&["w:"], "the feature reference `w:` names no column"),
+        (&["w:a", "s:a", "w:a"], "the feature reference `w:a` stands twice"),
+        (&["../w:a"], "the feature reference `../w:a` has a word before its colon that is no table name"),
+        (&["w 1:a"], "the feature reference `w 1:a` has a word before its colon that is no table name"),
+    ] {
+        let references: Vec<String> = references.iter().map(|r| (*r).to_owned()).collect();
+        let error = JoinSpec::from_features(&references).expect_err(message);
+        assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::InvalidRequest, message));
+    }
+    assert_eq!(JoinSpec::from_features(&[]).unwrap(), JoinSpec::default());
+}
+
+/// `cargo test --release -- --ignored --nocapture spec_of_twenty`
+#[test]
+#[ignore = "a measurement"]
+fn how_long_a_spec_of_twenty_tables_takes() {
+    let columns = ["f000", "f050", "f100", "f150"];
+    let tables = (0..20).map(|t| TableSpec::named(format!("table{t:02}")).columns(columns));
+    let text = serde_json::to_string(&JoinSpec::new(["ts"]).full_names(true).tables(tables)).unwrap();
+    let time = |parse: fn(&str) -> crate::Result<JoinSpec>| {
+        let mut times: Vec<Duration> = (0..1000)
+            .map(|_| {
+                let started = Instant::now();
+                parse(&text).unwrap();
+                started.elapsed()
+            })
+            .collect();
+        times.sort();
+        times[500]
+    };
+    println!("JSON {:?}, YAML {:?}", time(JoinSpec::from_json), time(JoinSpec::from_yaml));
+}
