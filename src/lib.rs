@@ -38,4 +38,4 @@ pub use hypostyle_io::{Error, ErrorKind, IoMode, Result, Run};
 pub use hypostyle_lock as lock;
 pub use output::{Format, OutputFile, readable, write_batch, write_file};
 pub use spec::{ColumnSpec, Columns, JoinSpec, Missing, RowsSpec, SpineSpec, TableSpec};
-pub use store::{FileReport, JoinOptions, Store};
+pub use store::{FileReport, JoinOptions, Pending, Store, spawn};

@@ -42,7 +42,7 @@ impl Store {
         options: &JoinOptions,
         run: &Run,
     ) -> Result<FileReport> {
-        let file = self.files.open(path, options.io, run)?;
+        let file = self.files.get().open(path, options.io, run)?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let table = Table::new(name, vec![Arc::clone(&file)], hypostyle_io::Missing::Error)?;
         Ok(FileReport { file: file.describe(run)?, key: summarise_key(&table, key, run)? })

@@ -2,36 +2,40 @@
 
 mod files;
 mod inspect;
+mod pending;
+mod pool;
+mod process;
 mod request;
 mod resolve;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use hypostyle_engine::{Explanation, Frame, JoinRequest, Strategy};
 use hypostyle_io::{IoMode, Run, default_memory_limit};
-use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::spec::JoinSpec;
 use crate::{Error, Result};
 
 pub use inspect::FileReport;
+pub use pending::{Pending, spawn};
 
 use files::OpenFiles;
+use process::ByProcess;
 use resolve::Place;
 
 pub(crate) use resolve::name_of;
 
 /// Tables under one folder, and what is known of them: opened files and their footers are kept for the next join.
 ///
-/// A store is shared by reference between threads; joins at the same time share one pool of threads.
+/// A store is shared by reference between threads; joins at the same time share one pool of threads, and so do all
+/// stores of a process. In a forked child it works too, and opens its files anew.
 #[derive(Debug)]
 pub struct Store {
     place: Place,
-    files: OpenFiles,
-    pool: Mutex<Option<(usize, Arc<ThreadPool>)>>,
+    files: ByProcess<OpenFiles>,
 }
 
 /// How a join is done, apart from what is joined.
@@ -86,7 +90,7 @@ impl Store {
     }
 
     fn at(place: Place) -> Self {
-        Self { place, files: OpenFiles::default(), pool: Mutex::new(None) }
+        Self { place, files: ByProcess::new() }
     }
 
     /// Where relative paths begin.
@@ -135,34 +139,16 @@ impl Store {
     }
 
     fn request(&self, spec: &JoinSpec, options: &JoinOptions, run: &Run) -> Result<JoinRequest> {
-        run.stage("open", || request::of(&self.place, &self.files, spec, options, run))
+        run.stage("open", || request::of(&self.place, &self.files.get(), spec, options, run))
     }
 
-    /// Runs work on the pool of as many threads as asked for: rayon's own when nothing is asked.
+    /// Runs work on the pool of as many threads as asked for.
     pub(crate) fn on_pool<T: Send>(
         &self,
         options: &JoinOptions,
         work: impl FnOnce() -> Result<T> + Send,
     ) -> Result<T> {
-        let Some(threads) = options.threads else { return work() };
-        if threads == 0 {
-            return Err(Error::invalid("0 threads can do no work").hint("ask for 1 or more"));
-        }
-        let pool = {
-            let mut kept = self.pool.lock().map_err(|_| Error::internal("the pool's lock is poisoned"))?;
-            match kept.as_ref() {
-                Some((n, pool)) if *n == threads => Arc::clone(pool),
-                _ => {
-                    let built = ThreadPoolBuilder::new()
-                        .num_threads(threads)
-                        .thread_name(|i| format!("hypostyle-{i}"))
-                        .build()
-                        .map_err(|e| Error::limit(format!("{threads} threads could not be started: {e}")))?;
-                    Arc::clone(&kept.insert((threads, Arc::new(built))).1)
-                }
-            }
-        };
-        pool.install(work)
+        pool::run(options.threads, work)
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) fn batch<const N: usize>(columns: [(&str, ArrayRef); N]) -> RecordBat
 }
 
 /// A root with tables whose keys are the days 0, 1, 2 in several forms, and whose `x` is 0.5, 1.5, 2.5.
-pub(super) fn world() -> (tempfile::TempDir, Store) {
+pub(super) fn world() -> (tempfile::TempDir, Arc<Store>) {
     let folder = tempfile::tempdir().unwrap();
     let x: ArrayRef = Arc::new(Float64Array::from(vec![0.5, 1.5, 2.5]));
     let micros = TimestampMicrosecondArray::from_iter_values((0..3).map(|d| d * DAY * 1_000_000));
@@ -38,7 +38,7 @@ pub(super) fn world() -> (tempfile::TempDir, Store) {
         let path = folder.path().join(format!("{name}.parquet"));
         write_file(&batch([("k", key), ("x", Arc::clone(&x))]), &path, Format::Parquet).unwrap();
     }
-    let store = Store::open(folder.path()).unwrap();
+    let store = Arc::new(Store::open(folder.path()).unwrap());
     (folder, store)
 }
 
