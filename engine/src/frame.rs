@@ -14,12 +14,13 @@ use crate::stats::JoinStats;
 #[derive(Clone, Debug)]
 pub struct Frame {
     batch: RecordBatch,
+    base_columns: usize,
     stats: JoinStats,
 }
 
 impl Frame {
-    pub(crate) fn new(batch: RecordBatch, stats: JoinStats) -> Self {
-        Self { batch, stats }
+    pub(crate) fn new(batch: RecordBatch, base_columns: usize, stats: JoinStats) -> Self {
+        Self { batch, base_columns, stats }
     }
 
     /// The rows as one Arrow record batch.
@@ -60,7 +61,8 @@ impl Frame {
             })
             .collect::<Result<Vec<_>>>()?;
         let batch = self.batch.project(&positions).map_err(|e| Error::internal(e.to_string()))?;
-        Ok(Self { batch, stats: self.stats.clone() })
+        let base_columns = positions.iter().take_while(|at| **at < self.base_columns).count();
+        Ok(Self { batch, base_columns, stats: self.stats.clone() })
     }
 
     fn position(&self, name: &str) -> Result<usize> {
@@ -82,6 +84,11 @@ impl Frame {
     /// How many columns, keys included.
     pub fn num_columns(&self) -> usize {
         self.batch.num_columns()
+    }
+
+    /// How many of the first columns are no features: the key, and what a spine carries along.
+    pub fn base_columns(&self) -> usize {
+        self.base_columns
     }
 
     /// What the join did.

@@ -42,7 +42,9 @@ pub fn join(request: &JoinRequest, run: &Run) -> Result<Frame> {
         run.stages().into_iter().map(|(name, took)| Stage { name, ms: took.as_secs_f64() * 1e3 }).collect();
     stats.total_ms = run.elapsed().as_secs_f64() * 1e3;
     tracing::info!(rows = stats.rows, columns = stats.columns, ms = stats.total_ms, "joined");
-    Ok(Frame::new(batch, stats))
+    let features = request.tables.iter().map(|t| t.features.len()).sum();
+    let base_columns = batch.num_columns().saturating_sub(features);
+    Ok(Frame::new(batch, base_columns, stats))
 }
 
 /// Says what [`join`] would read and how it would align it. Key columns are read, features are not.

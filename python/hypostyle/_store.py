@@ -1,0 +1,417 @@
+"""A folder of tables, and the joins over them."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+from hypostyle import _arguments, _native, _spine
+from hypostyle._errors import InvalidRequest, NoMatchWarning
+from hypostyle._frame import Frame
+from hypostyle._progress import Progress, teller
+from hypostyle._spec import JoinSpec, Tables, list_tables
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+How = Literal["inner", "left", "spine"]
+Io = Literal["auto", "mmap", "pread"]
+Strategy = Literal["auto", "identity", "merge", "hash"]
+
+
+def open(root: str | os.PathLike[str] = ".") -> Store:
+    """Open a folder of tables.
+
+    Parameters
+    ----------
+    root : path-like, default "."
+        The folder. A table's name means ``<root>/<name>.parquet`` or the folder ``<root>/<name>/``. A file
+        ``hypostyle.yaml`` in it may name the key: ``key: ts``.
+
+    Returns
+    -------
+    Store
+        Keep it: files stay open and their footers known from one join to the next.
+
+    Raises
+    ------
+    NotFound
+        There is no such folder.
+
+    Examples
+    --------
+    >>> hs.open(root).tables()
+    ['load', 'wind']
+    """
+    return Store(root)
+
+
+class Store:
+    """Tables under one folder; :func:`hypostyle.open` makes one.
+
+    It is safe to use from many threads at once, and in a forked child. It holds open files, and ``close()``, or a
+    ``with`` block, lets go of them.
+    """
+
+    __slots__ = ("__weakref__", "_native", "_root")
+
+    def __init__(self, root: str | os.PathLike[str] = ".") -> None:
+        self._root = _arguments.path("root", root)
+        self._native: _native.Store | None = _native.Store(self._root)
+
+    # Joining
+
+    def join(
+        self,
+        spec: str | os.PathLike[str] | Mapping[str, Any] | JoinSpec | None = None,
+        /,
+        *,
+        key: str | Sequence[str] | None = None,
+        tables: Tables | None = None,
+        features: Sequence[str] | None = None,
+        spine: _spine.Spine | None = None,
+        how: How | None = None,
+        start: object = None,
+        end: object = None,
+        last: int | None = None,
+        full_names: bool | None = None,
+        timeout: float | timedelta | None = None,
+        threads: int | None = None,
+        memory_limit: int | str | None = None,
+        io: Io | None = None,
+        strategy: Strategy | None = None,
+        progress: Progress = False,
+    ) -> Frame:
+        """Join columns of many tables into one frame.
+
+        Parameters
+        ----------
+        spec : path-like, mapping or JoinSpec, optional
+            The join: a YAML or JSON file, a dict of the same shape, or an object. What is given beside it
+            takes the place of what it says.
+        key : str or sequence of str, optional
+            The key columns. Left out: those of the spec; else those that ``hypostyle.yaml`` in the root names;
+            else the one column that all tables, and the spine, have.
+        tables : mapping, optional
+            Columns by table: ``{"wind": ["speed_80m"], "load": {"mw": "megawatts"}, "sun": "*"}``; see
+            :class:`JoinSpec`.
+        features : sequence of str, optional
+            Instead of ``tables``: references ``table:column``. The frame has them in this order.
+        spine : DataFrame, Arrow table or dict of sequences, optional
+            The rows to fill: the frame has exactly these, in their order and number, repeated and null keys
+            included, and carries their other columns. Anything with ``__arrow_c_stream__`` or
+            ``__arrow_c_array__``, or a pandas frame. It is copied.
+        how : {"inner", "left", "spine"}, optional
+            Keys that are in every table, in the row order of the first (the default); all rows of the first
+            table; exactly the spine's rows (the default with a spine).
+        start, end : optional
+            The first key that is wanted, and the first that is no longer wanted: text, numbers, dates, times.
+            They hold for the first key column.
+        last : int, optional
+            Only so many rows, those with the greatest keys.
+        full_names : bool, optional
+            Name columns ``table__column``.
+        timeout : float or timedelta, optional
+            Seconds after which the call ends with :class:`Timeout`.
+        threads : int, optional
+            Threads to work with; all cores when left out.
+        memory_limit : int or str, optional
+            Bytes of decoded data that the join may hold, also as ``"2GiB"``; half of the memory when left out.
+        io : {"auto", "mmap", "pread"}, optional
+            How files are read. Mapping a file that somebody truncates meanwhile kills the process.
+        strategy : {"auto", "identity", "merge", "hash"}, optional
+            How tables are aligned; each gives the same answer.
+        progress : bool or callable, default False
+            True shows a bar (tqdm, also in notebooks); a function is called with the work done and planned.
+
+        Returns
+        -------
+        Frame
+            Its key columns, then what the spine carries, then the features.
+
+        Raises
+        ------
+        InvalidRequest
+            Something about the request is wrong, such as a column that is missing.
+        NotFound
+            A table or file does not exist.
+        Corrupt, Unsupported
+            A file is damaged, or of a kind that is not read.
+        Unavailable, Changed, Timeout
+            Storage did not answer, or not in time, or a file changed meanwhile: the same call may succeed later.
+        LimitExceeded
+            The memory limit would be passed.
+
+        Warns
+        -----
+        NoMatchWarning
+            A table has no row for any row of a spine or of the first table.
+
+        Examples
+        --------
+        >>> store.join(key="ts", tables={"wind": ["speed_80m"], "load": ["mw"]}, last=24).shape
+        (24, 3)
+        >>> spine = {"ts": [datetime(2024, 1, 1, 5), datetime(2024, 1, 1, 4)], "label": ["a", "b"]}
+        >>> store.join(spine=spine, features=["wind:speed_80m", "load:mw"]).columns
+        ['ts', 'label', 'speed_80m', 'mw']
+        """
+        spec_of = self._spec(spec, tables, features)
+        native = spec_of._native.with_changes(
+            key=_arguments.key(key),
+            how=_arguments.optional("how", how, str),
+            start=_arguments.bound("start", start),
+            end=_arguments.bound("end", end),
+            last=None if last is None else _arguments.count("last", last),
+            full_names=None if full_names is None else _arguments.flag("full_names", full_names),
+        )
+        options = _options(timeout, threads, memory_limit, io, strategy)
+        store = self._open()
+        rows = None if spine is None else _spine.batch(spine)
+        with teller(progress) as tell:
+            frame = Frame(store.join(native, options, rows, tell))
+        _warn_of_unmatched(frame)
+        return frame if features is None else _in_order(frame, features, bool(full_names))
+
+    def get_historical_features(
+        self,
+        entity_df: _spine.Spine,
+        features: Sequence[str],
+        full_feature_names: bool = False,
+        key: str | Sequence[str] | None = None,
+        **options: Any,
+    ) -> Frame:
+        """Fill the rows of ``entity_df`` with features; **keys match exactly**, where Feast's are as-of.
+
+        In this version a row gets the feature values that stand under its very key, and nulls where there are
+        none. There is no search for the newest value before a time.
+
+        Parameters
+        ----------
+        entity_df : DataFrame, Arrow table or dict of sequences
+            The rows to fill, with the key.
+        features : sequence of str
+            References ``table:column``.
+        full_feature_names : bool, default False
+            Name columns ``table__column``.
+        key : str or sequence of str, optional
+            The key columns, found as in :meth:`join` when left out.
+        **options
+            ``timeout``, ``threads``, ``memory_limit``, ``io``, ``strategy``, ``progress`` of :meth:`join`.
+
+        Returns
+        -------
+        Frame
+            The rows of ``entity_df`` in their order, with ``.to_df()`` and ``.to_arrow()``.
+
+        Raises
+        ------
+        InvalidRequest, NotFound, …
+            As :meth:`join` does.
+
+        Warns
+        -----
+        NoMatchWarning
+            A table has no row for any row of ``entity_df``.
+
+        Examples
+        --------
+        >>> entity_df = {"ts": [datetime(2024, 1, 1, 5), datetime(2024, 1, 1, 4)]}
+        >>> store.get_historical_features(entity_df, features=["load:mw"], full_feature_names=True).columns
+        ['ts', 'load__mw']
+        """
+        if unknown := set(options) - {"timeout", "threads", "memory_limit", "io", "strategy", "progress"}:
+            raise TypeError(f"get_historical_features() got an unexpected keyword argument {min(unknown)!r}")
+        if entity_df is None:
+            raise _arguments.wrong_type("entity_df", None, "a DataFrame, an Arrow table, or a dict of columns")
+        return self.join(spine=entity_df, features=features, full_names=full_feature_names, key=key, **options)
+
+    def explain(
+        self,
+        spec: str | os.PathLike[str] | Mapping[str, Any] | JoinSpec | None = None,
+        /,
+        *,
+        key: str | Sequence[str] | None = None,
+        tables: Tables | None = None,
+        features: Sequence[str] | None = None,
+        spine: _spine.Spine | None = None,
+        how: How | None = None,
+        start: object = None,
+        end: object = None,
+        last: int | None = None,
+        full_names: bool | None = None,
+        timeout: float | timedelta | None = None,
+        threads: int | None = None,
+        memory_limit: int | str | None = None,
+        io: Io | None = None,
+        strategy: Strategy | None = None,
+    ) -> Explanation:
+        """Tell what :meth:`join` with the same arguments would read, skip and align, and why.
+
+        Key columns are read for it, features are not.
+
+        Examples
+        --------
+        >>> print(store.explain(key="ts", tables={"wind": ["speed_80m"], "load": ["mw"]}, last=24))
+        24 rows × 3 columns; ... bytes read to plan it
+        ...
+        """
+        native = self._spec(spec, tables, features)._native.with_changes(
+            key=_arguments.key(key),
+            how=_arguments.optional("how", how, str),
+            start=_arguments.bound("start", start),
+            end=_arguments.bound("end", end),
+            last=None if last is None else _arguments.count("last", last),
+            full_names=None if full_names is None else _arguments.flag("full_names", full_names),
+        )
+        rows = None if spine is None else _spine.batch(spine)
+        options = _options(timeout, threads, memory_limit, io, strategy)
+        return Explanation(*self._open().explain(native, options, rows))
+
+    # What is there
+
+    @property
+    def root(self) -> str:
+        """The folder."""
+        return self._root
+
+    def tables(self) -> list[str]:
+        """Return the names of the tables under the root, sorted."""
+        return self._open().tables(_native.Options())
+
+    def describe(self, table: str, key: str | Sequence[str] | None = None) -> TableDescription:
+        """Tell what a table is made of: files, rows, columns with their types, and what its key is like.
+
+        Parameters
+        ----------
+        table : str
+            Its name.
+        key : str or sequence of str, optional
+            Its key columns, found as in :meth:`join` or the first that could be, when left out.
+
+        Raises
+        ------
+        NotFound
+            There is no such table.
+
+        Examples
+        --------
+        >>> wind = store.describe("wind")
+        >>> wind["rows"], wind["key"]["columns"]
+        (48, ['ts'])
+        """
+        if not isinstance(table, str):
+            raise _arguments.wrong_type("table", table, "a table's name")
+        return TableDescription(*self._open().describe(table, _arguments.key(key) or [], _native.Options()))
+
+    # Its life
+
+    def close(self) -> None:
+        """Let go of the open files. Frames that were made stay as they are."""
+        self._native = None
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"hypostyle.open({self._root!r})" + (" (closed)" if self._native is None else "")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        self._open()
+        return Store, (os.path.abspath(self._root),)
+
+    def _open(self) -> _native.Store:
+        if self._native is None:
+            raise InvalidRequest(f"the store {self._root!r} is closed", hint="open it again with hypostyle.open()")
+        return self._native
+
+    def _spec(
+        self,
+        spec: object,
+        tables: Tables | None,
+        features: Sequence[str] | None,
+    ) -> JoinSpec:
+        """Make one spec of the ways to say what to join, of which exactly one must be used."""
+        given = [name for name, value in (("a spec", spec), ("tables=", tables), ("features=", features)) if value is not None]
+        if len(given) != 1:
+            what = " and ".join(given) + " are given" if given else "there is nothing to join"
+            raise _arguments.invalid(what, "give one of: a spec, tables=, features=")
+        if features is not None:
+            return JoinSpec.from_features(features)
+        if tables is not None:
+            return JoinSpec._of(_native.Spec.from_json(_arguments.dump("tables", {"tables": list_tables(tables)})))
+        if isinstance(spec, JoinSpec):
+            return spec
+        if isinstance(spec, Mapping):
+            return JoinSpec.from_dict(spec)
+        if isinstance(spec, (str, os.PathLike)):
+            return JoinSpec.from_path(spec)
+        raise _arguments.wrong_type("spec", spec, "a path, a dict or a JoinSpec")
+
+
+class _Told(dict[str, Any]):
+    """What the engine tells: a dict, which prints as people read it."""
+
+    def __init__(self, text: str, data: str) -> None:
+        super().__init__(_arguments.load(data))
+        self._text = text.rstrip("\n")
+
+    def __str__(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return self._text
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self)._again, (self._text, dict(self))
+
+    @classmethod
+    def _again(cls, text: str, data: dict[str, Any]) -> _Told:
+        told = cls(text, "{}")
+        told.update(data)
+        return told
+
+
+class Explanation(_Told):
+    """What a join would do: a dict of ``rows``, ``columns``, ``bytes_read`` and ``tables``, which prints as text."""
+
+
+class TableDescription(_Told):
+    """What a table is made of: a dict of ``name``, ``rows``, ``columns``, ``files``, ``key``, which prints as text."""
+
+
+def _options(
+    timeout: object, threads: object, memory_limit: object, io: object, strategy: object
+) -> _native.Options:
+    return _native.Options(
+        timeout=_arguments.seconds("timeout", timeout),
+        threads=None if threads is None else _arguments.count("threads", threads),
+        memory_limit=_arguments.size("memory_limit", memory_limit),
+        io=None if io is None else _arguments.one_of("io", io, ("auto", "mmap", "pread")),
+        strategy=_arguments.optional("strategy", strategy, str),
+    )
+
+
+def _warn_of_unmatched(frame: Frame) -> None:
+    if not len(frame):
+        return
+    for table in frame._native.unmatched():
+        message = f"table {table!r} has no row for any of the frame's {len(frame)} keys: its columns are all null"
+        warnings.warn(message, NoMatchWarning, stacklevel=3)
+
+
+def _in_order(frame: Frame, features: Sequence[str], full_names: bool) -> Frame:
+    """Bring the features, which came table by table, into the order asked for."""
+    wanted = [reference.replace(":", "__") if full_names else reference.partition(":")[2] for reference in features]
+    base = frame.columns[: frame._native.base_columns]
+    return frame if frame.columns == base + wanted else frame.select(base + wanted)

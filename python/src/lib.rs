@@ -1,0 +1,43 @@
+//! The native half of the Python package `hypostyle`: the root crate's [`Store`](hypostyle::Store) and
+//! [`Frame`](hypostyle::Frame) behind the few calls that the Python half makes.
+//!
+//! The Python half has the names, the words and the conversions that need other Python packages; this half has
+//! what must be fast or must touch memory. Nothing here decides anything about a join.
+
+mod batch;
+mod cells;
+mod column;
+mod errors;
+mod ffi;
+mod frame;
+mod options;
+mod own;
+mod sequence;
+mod shim;
+mod spec;
+mod store;
+mod values;
+mod wait;
+
+use pyo3::prelude::*;
+
+/// The module as Python sees it.
+#[pymodule(gil_used = false)]
+mod _native {
+    #[pymodule_export]
+    use super::batch::Batch;
+    #[pymodule_export]
+    use super::column::Column;
+    #[pymodule_export]
+    use super::ffi::Memory;
+    #[pymodule_export]
+    use super::frame::Frame;
+    #[pymodule_export]
+    use super::options::Options;
+    #[pymodule_export]
+    use super::spec::Spec;
+    #[pymodule_export]
+    use super::store::Store;
+    #[pymodule_export]
+    use super::store::version;
+}

@@ -1,0 +1,92 @@
+//! The store.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+
+use crate::batch::Batch;
+use crate::errors::OrRaise;
+use crate::frame::Frame;
+use crate::options::Options;
+use crate::spec::Spec;
+use crate::wait::wait;
+
+/// Tables under one folder.
+#[pyclass(frozen, module = "hypostyle._native")]
+#[derive(Debug)]
+pub(crate) struct Store {
+    store: Arc<hypostyle::Store>,
+}
+
+#[pymethods]
+impl Store {
+    #[new]
+    fn new(py: Python<'_>, root: PathBuf) -> PyResult<Self> {
+        let store = py.detach(|| hypostyle::Store::open(root)).or_raise(py)?;
+        Ok(Self { store: Arc::new(store) })
+    }
+
+    #[pyo3(signature = (spec, options, spine=None, progress=None))]
+    fn join(
+        &self,
+        py: Python<'_>,
+        spec: &Spec,
+        options: &Options,
+        spine: Option<&Batch>,
+        progress: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Frame> {
+        let (store, spec) = (Arc::clone(&self.store), spec.get());
+        let mut options = options.get();
+        options.spine = spine.map(Batch::get);
+        wait(py, options, progress, move |options| store.join_with(&spec, options)).map(Frame::new)
+    }
+
+    /// What a join would do: for people and as JSON.
+    #[pyo3(signature = (spec, options, spine=None))]
+    fn explain(
+        &self,
+        py: Python<'_>,
+        spec: &Spec,
+        options: &Options,
+        spine: Option<&Batch>,
+    ) -> PyResult<(String, String)> {
+        let (store, spec) = (Arc::clone(&self.store), spec.get());
+        let mut options = options.get();
+        options.spine = spine.map(Batch::get);
+        let explained = wait(py, options, None, move |options| store.explain(&spec, options))?;
+        both(py, &explained)
+    }
+
+    fn tables(&self, py: Python<'_>, options: &Options) -> PyResult<Vec<String>> {
+        let store = Arc::clone(&self.store);
+        wait(py, options.get(), None, move |_| Ok(vec![format!("{store:?}")]))
+    }
+
+    /// What a table is made of: for people and as JSON.
+    fn describe(
+        &self,
+        py: Python<'_>,
+        table: String,
+        key: Vec<String>,
+        options: &Options,
+    ) -> PyResult<(String, String)> {
+        let store = Arc::clone(&self.store);
+        let report = wait(py, options.get(), None, move |options| {
+            store.inspect(&table, &key, options).map(|mut r| r.remove(0))
+        })?;
+        both(py, &report)
+    }
+}
+
+fn both(py: Python<'_>, value: &(impl std::fmt::Display + serde::Serialize)) -> PyResult<(String, String)> {
+    let failed = |e: serde_json::Error| hypostyle::Error::invalid(e.to_string());
+    let json = serde_json::to_string(value).map_err(failed).or_raise(py)?;
+    Ok((value.to_string(), json))
+}
+
+/// The version of the package.
+#[pyfunction]
+pub(crate) fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}
