@@ -2,6 +2,7 @@
 
 mod files;
 mod inspect;
+mod key;
 mod pending;
 mod pool;
 mod process;
