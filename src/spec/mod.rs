@@ -13,7 +13,7 @@ use std::path::Path;
 use hypostyle_engine::{Duplicates, How};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use validate::check_names;
+pub(crate) use validate::{check_names, is_identifier};
 pub(crate) use wire::names;
 
 /// What to join: the key, the tables with their columns, and the rows wanted.
