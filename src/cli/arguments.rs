@@ -18,7 +18,8 @@ pub(super) struct Query {
     /// Without it, paths in a spec are relative to the spec, and those in flags to the current folder
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
-    /// The key columns
+    /// The key columns. Without it: those in hypostyle.yaml in the root (or where paths begin), else the one column
+    /// that all tables have and that can be a key
     #[arg(long, value_name = "K[,K…]", value_delimiter = ',')]
     key: Option<Vec<String>>,
     /// A table and its columns, or `PATH:*` for all of them; may be given many times.
@@ -71,7 +72,7 @@ impl Query {
             Some(path) => JoinSpec::from_path(path)?,
             None if self.tables.is_empty() => {
                 return Err(Error::invalid("there is nothing to join")
-                    .hint("give a SPEC, or --key ts --table PATH:COLUMN,… for each table"));
+                    .hint("give a SPEC, or --table PATH:COLUMN,… for each table"));
             }
             None => JoinSpec::default(),
         };
@@ -244,7 +245,6 @@ mod tests {
         for (arguments, message) in [
             (&[][..], "there is nothing to join"),
             (&["--key", "ts"], "there is nothing to join"),
-            (&["--table", "w.parquet:a"], "the join has no key"),
             (&["--key", "ts", "--table", "w.parquet"], "`w.parquet` names no columns"),
             (&["--key", "ts,", "--table", "w:a"], "a key column has an empty name"),
             (

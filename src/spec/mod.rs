@@ -13,6 +13,9 @@ use std::path::Path;
 use hypostyle_engine::{Duplicates, How};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use validate::{check_names, is_identifier};
+pub(crate) use wire::names;
+
 /// What to join: the key, the tables with their columns, and the rows wanted.
 ///
 /// It is read from YAML or JSON ([`JoinSpec::from_yaml`]), or built:
@@ -44,8 +47,9 @@ use serde::{Deserialize, Serialize};
 #[schemars(description = "What to join: the key, the tables with their columns, and the rows wanted.")]
 #[non_exhaustive]
 pub struct JoinSpec {
-    /// The key columns, by the names that the output has: one name or a list.
-    #[serde(serialize_with = "wire::names::serialize")]
+    /// The key columns, by the names that the output has: one name or a list. Left out: those that `hypostyle.yaml`
+    /// in the root names, else the one column that all tables have, and the spine, and that can be a key.
+    #[serde(default, serialize_with = "wire::names::serialize", skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "schema::Names")]
     pub key: Vec<String>,
     /// Which rows the output has; `inner` when left out, or `spine` when a spine is given.
@@ -191,7 +195,7 @@ impl JoinSpec {
     }
 
     /// An inner join of the features that are named, `table:column` each: the tables by name, in the order in which
-    /// they first appear. The key is left open.
+    /// they first appear. The key is left open, for the store to find.
     ///
     /// ```
     /// use hypostyle::{JoinSpec, TableSpec};

@@ -8,7 +8,7 @@ use super::{Columns, JoinSpec, TableSpec};
 use crate::{Error, Result};
 
 pub(super) fn check(spec: &JoinSpec, spine_in_memory: bool) -> Result<()> {
-    check_key(&spec.key)?;
+    check_names(&spec.key)?;
     check_how(spec, spine_in_memory)?;
     if spec.tables.is_empty() {
         return Err(Error::invalid("the join has no tables")
@@ -32,16 +32,8 @@ pub(super) fn check(spec: &JoinSpec, spine_in_memory: bool) -> Result<()> {
     Ok(())
 }
 
-fn check_key(key: &[String]) -> Result<()> {
-    if key.is_empty() {
-        return Err(Error::invalid("the join has no key")
-            .hint("name the key column with `key:` in the spec, or with --key"));
-    }
-    check_names(key)
-}
-
 /// Names of key columns: none empty, none twice.
-fn check_names(key: &[String]) -> Result<()> {
+pub(crate) fn check_names(key: &[String]) -> Result<()> {
     for (at, name) in key.iter().enumerate() {
         if name.is_empty() {
             return Err(Error::invalid("a key column has an empty name"));
@@ -54,7 +46,7 @@ fn check_names(key: &[String]) -> Result<()> {
 }
 
 fn check_own_key(own: &[String], join: &[String]) -> Result<()> {
-    if !own.is_empty() && own.len() != join.len() {
+    if !own.is_empty() && !join.is_empty() && own.len() != join.len() {
         return Err(Error::invalid(format!(
             "its key has {} columns ({}), and the join's has {} ({})",
             own.len(),
@@ -143,7 +135,7 @@ fn check_labels(tables: &[TableSpec]) -> Result<()> {
 }
 
 /// Whether `name` is `[A-Za-z_][A-Za-z0-9_]*`.
-pub(super) fn is_identifier(name: &str) -> bool {
+pub(crate) fn is_identifier(name: &str) -> bool {
     !name.starts_with(|c: char| c.is_ascii_digit())
         && !name.is_empty()
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')

@@ -17,22 +17,17 @@ pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 /// One name, or a list of names.
-pub(super) mod names {
+pub(crate) mod names {
     use super::*;
 
-    pub(in crate::spec) fn serialize<S: Serializer>(
-        names: &[String],
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(names: &[String], serializer: S) -> Result<S::Ok, S::Error> {
         match names {
             [name] => serializer.serialize_str(name),
             names => names.serialize(serializer),
         }
     }
 
-    pub(in crate::spec) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Vec<String>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
         deserializer.deserialize_any(OneOrMany)
     }
 

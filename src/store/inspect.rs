@@ -49,6 +49,16 @@ impl Store {
     }
 }
 
+/// A key in one line.
+pub(super) fn write_key(key: &KeySummary, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let range = match (&key.min, &key.max) {
+        (Some(min), Some(max)) => format!("{min} … {max}"),
+        _ => "no keys".to_owned(),
+    };
+    let unique = if key.unique { "unique" } else { "repeated" };
+    writeln!(f, "  key {}: {range}, {}, {unique}, {} null", key.columns.join(", "), key.order, key.nulls)
+}
+
 impl fmt::Display for FileReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = &self.file;
@@ -63,18 +73,7 @@ impl fmt::Display for FileReport {
             file.created_by.as_deref().unwrap_or("an unknown program")
         )?;
         if let Some(key) = &self.key {
-            let range = match (&key.min, &key.max) {
-                (Some(min), Some(max)) => format!("{min} … {max}"),
-                _ => "no keys".to_owned(),
-            };
-            let unique = if key.unique { "unique" } else { "repeated" };
-            writeln!(
-                f,
-                "  key {}: {range}, {}, {unique}, {} null",
-                key.columns.join(", "),
-                key.order,
-                key.nulls
-            )?;
+            write_key(key, f)?;
         }
         let width = file.columns.iter().map(|c| c.name.chars().count()).max().unwrap_or(0);
         for column in &file.columns {

@@ -1,7 +1,9 @@
 //! A folder of tables, its opened files, and the joins over them.
 
+mod describe;
 mod files;
 mod inspect;
+mod key;
 mod pending;
 mod pool;
 mod process;
@@ -19,6 +21,7 @@ use hypostyle_io::{IoMode, Run, default_memory_limit};
 use crate::spec::JoinSpec;
 use crate::{Error, Result};
 
+pub use describe::{TableColumn, TableReport};
 pub use inspect::FileReport;
 pub use pending::{Pending, spawn};
 

@@ -6,9 +6,9 @@ use hypostyle_engine::{Feature, How, JoinRequest, JoinTable, Rows, Spine, read_t
 use hypostyle_io::{IoMode, Run, Table};
 use rayon::prelude::*;
 
-use super::JoinOptions;
 use super::files::OpenFiles;
 use super::resolve::Place;
+use super::{JoinOptions, key};
 use crate::spec::{ColumnSpec, Columns, JoinSpec, Missing, TableSpec};
 use crate::{Error, Result};
 
@@ -23,7 +23,7 @@ pub(super) fn of(
     let open = |name: &str, paths: Vec<std::path::PathBuf>, missing| {
         open_table(files, name, &paths, missing, options.io, run)
     };
-    let table = |table: &TableSpec| -> Result<JoinTable> {
+    let open_one = |table: &TableSpec| -> Result<Table> {
         let name = table.label();
         let paths = match &table.path {
             Some(path) => place.files(path),
@@ -33,31 +33,67 @@ pub(super) fn of(
             Missing::Error => hypostyle_io::Missing::Error,
             Missing::Null => hypostyle_io::Missing::Null,
         };
-        let opened = paths.and_then(|paths| open(&name, paths, missing)).map_err(|e| e.table(&name))?;
-        let key = if table.key.is_empty() { spec.key.clone() } else { table.key.clone() };
-        let features = features(table, &name, &key, &opened, spec.full_names);
-        Ok(JoinTable { name, table: Arc::new(opened), key, features, duplicates: table.duplicates })
+        paths.and_then(|paths| open(&name, paths, missing)).map_err(|e| e.table(&name))
     };
-    let tables = spec.tables.par_iter().map(table).collect::<Result<_>>()?;
-    let spine = spec.spine.as_ref().map(|spine| -> Result<Spine> {
-        let place_error = |e: Error| e.table("spine");
+    let opened = spec.tables.par_iter().map(open_one).collect::<Result<Vec<_>>>()?;
+    let place_error = |e: Error| e.table("spine");
+    let spine_table = spec.spine.as_ref().map(|spine| {
         let paths = place.files(&spine.path).map_err(place_error)?;
-        let opened = open("spine", paths, hypostyle_io::Missing::Error)?;
-        let key = if spine.key.is_empty() { spec.key.clone() } else { spine.key.clone() };
-        Ok(Spine { batch: read_table(&opened, run).map_err(place_error)?, key })
+        open("spine", paths, hypostyle_io::Missing::Error)
     });
-    let spine = match &options.spine {
-        Some(batch) => Some(Spine { batch: batch.clone(), key: spec.key.clone() }),
-        None => spine.transpose()?,
+    let spine_table = spine_table.transpose()?;
+    let key = match spec.key.as_slice() {
+        [] => key_of(place, spec, &opened, spine_table.as_ref(), options)?,
+        given => given.to_vec(),
+    };
+    let tables = spec.tables.iter().zip(opened).map(|(table, opened)| {
+        let name = table.label();
+        let own = if table.key.is_empty() { key.clone() } else { table.key.clone() };
+        let features = features(table, &name, &own, &opened, spec.full_names);
+        JoinTable { name, table: Arc::new(opened), key: own, features, duplicates: table.duplicates }
+    });
+    let tables = tables.collect();
+    let spine = match (&options.spine, &spec.spine, spine_table) {
+        (Some(batch), ..) => Some(Spine { batch: batch.clone(), key: key.clone() }),
+        (None, Some(spine), Some(opened)) => {
+            let own = if spine.key.is_empty() { key.clone() } else { spine.key.clone() };
+            Some(Spine { batch: read_table(&opened, run).map_err(place_error)?, key: own })
+        }
+        _ => None,
     };
     Ok(JoinRequest {
         how: if spine.is_some() { How::Spine } else { spec.how },
-        key: spec.key.clone(),
+        key,
         spine,
         tables,
         rows: Rows { from: spec.rows.from.clone(), to: spec.rows.to.clone(), last: spec.rows.last },
         strategy: options.strategy,
     })
+}
+
+/// The key of a join that names none.
+fn key_of(
+    place: &Place,
+    spec: &JoinSpec,
+    opened: &[Table],
+    spine: Option<&Table>,
+    options: &JoinOptions,
+) -> Result<Vec<String>> {
+    let of_root = key::of_root(place)?;
+    if !of_root.is_empty() {
+        return Ok(of_root);
+    }
+    // A table that has a key of its own says nothing about the others'.
+    let tables: Vec<&Table> =
+        spec.tables.iter().zip(opened).filter(|(t, _)| t.key.is_empty()).map(|(_, table)| table).collect();
+    let in_memory = options.spine.as_ref().map(|batch| {
+        batch.schema_ref().fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>()
+    });
+    let in_file = || match &spec.spine {
+        Some(spec) if spec.key.is_empty() => spine.map(Table::column_names),
+        _ => None,
+    };
+    key::shared(&tables, in_memory.or_else(in_file).as_deref())
 }
 
 fn open_table(

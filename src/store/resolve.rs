@@ -2,6 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use crate::spec::is_identifier;
 use crate::{Error, Result};
 
 /// Where relative paths begin, and whether paths may lead out of there.
@@ -36,7 +37,44 @@ impl Place {
             (true, true) => Err(Error::invalid("there are a file and a folder of the table's name")
                 .path(file)
                 .hint("say which with `path:`")),
-            (false, false) => Err(absent(&file)),
+            (false, false) => {
+                let error = Error::not_found("there is no such file or folder").path(file);
+                let tables = self.tables().unwrap_or_default();
+                Err(match hypostyle_io::did_you_mean(name, tables.iter().map(String::as_str)) {
+                    Some(hint) => error.hint(hint),
+                    None => error,
+                })
+            }
+        }
+    }
+
+    /// The names of the tables that [`Place::named`] finds, sorted.
+    pub(super) fn tables(&self) -> Result<Vec<String>> {
+        let base = if self.base.as_os_str().is_empty() { Path::new(".") } else { &self.base };
+        let entries = std::fs::read_dir(base).map_err(|e| Error::from_io(base, e))?;
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|e| Error::from_io(base, e))?;
+            // A name that is not UTF-8 is no table's.
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let name = name.strip_suffix(".parquet").unwrap_or(&name);
+            if is_identifier(name) && !names.iter().any(|known| known == name) && self.has(name) {
+                names.push(name.to_owned());
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Whether [`Place::named`] finds a table, without looking through a folder further than to its first file.
+    fn has(&self, name: &str) -> bool {
+        let folder = self.base.join(name);
+        match (self.base.join(format!("{name}.parquet")).is_file(), folder.is_dir()) {
+            (true, false) => true,
+            (false, true) => {
+                below(&folder).flatten().any(|e| e.file_type().is_file() && is_parquet(e.path()))
+            }
+            _ => false,
         }
     }
 
@@ -126,10 +164,8 @@ fn is_absent(error: &std::io::Error) -> bool {
 
 /// All Parquet files below a folder; names that begin with `_` or `.` are other programs' business.
 fn in_folder(folder: &Path) -> Result<Vec<PathBuf>> {
-    let hidden = |entry: &walkdir::DirEntry| entry.depth() > 0 && is_hidden(entry.file_name());
     let mut files = Vec::new();
-    let walk = walkdir::WalkDir::new(folder).follow_links(true).sort_by_file_name();
-    for entry in walk.into_iter().filter_entry(|e| !hidden(e)) {
+    for entry in below(folder) {
         let entry = entry.map_err(|e| {
             let path = e.path().unwrap_or(folder).to_owned();
             let text = e.to_string();
@@ -145,6 +181,13 @@ fn in_folder(folder: &Path) -> Result<Vec<PathBuf>> {
             .hint("files end in .parquet; names that begin with `_` or `.` are skipped"));
     }
     Ok(files)
+}
+
+/// What lies below a folder and is not hidden, by name.
+fn below(folder: &Path) -> impl Iterator<Item = walkdir::Result<walkdir::DirEntry>> {
+    let hidden = |entry: &walkdir::DirEntry| entry.depth() > 0 && is_hidden(entry.file_name());
+    let walk = walkdir::WalkDir::new(folder).follow_links(true).sort_by_file_name();
+    walk.into_iter().filter_entry(move |e| !hidden(e))
 }
 
 /// Other programs' marks and unfinished files: `_SUCCESS`, `_temporary`, `.crc`. `.` and `..` are no names.

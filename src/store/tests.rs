@@ -170,3 +170,89 @@ fn columns_of_a_frame_are_found_by_name() {
     assert_eq!(frame.column("x").unwrap(), frame.batch().column(1));
     assert_eq!(frame.column("X").unwrap_err().kind(), ErrorKind::InvalidRequest);
 }
+
+#[test]
+fn a_join_that_names_no_key_finds_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let ints = || -> ArrayRef { Arc::new(Int64Array::from(vec![1, 2])) };
+    let floats = || -> ArrayRef { Arc::new(Float64Array::from(vec![0.5, 1.5])) };
+    let table = |name: &str, columns: &[&str]| {
+        let column = |name: &str| if name.starts_with('f') { floats() } else { ints() };
+        let columns = columns.iter().map(|name| (*name, column(name), true));
+        let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
+        write_file(&batch, &folder.path().join(format!("{name}.parquet")), Format::Parquet).unwrap();
+    };
+    table("a", &["k", "id", "f1", "f2"]);
+    table("b", &["f1", "id", "k", "f2"]);
+    table("c", &["k", "f1", "n"]);
+    table("d", &["K", "f1"]);
+    table("e", &["t", "n"]);
+    let store = Store::open(folder.path()).unwrap();
+    let spec = |tables: &str| {
+        let named = |(at, name): (usize, &str)| TableSpec::named(name).column_as("f1", format!("x{at}"));
+        JoinSpec::default().tables(tables.split(' ').enumerate().map(named))
+    };
+    let key = |spec: &JoinSpec, spine: Option<RecordBatch>| -> Result<Vec<String>, String> {
+        let options = JoinOptions { spine, ..JoinOptions::default() };
+        let frame = store.join_with(spec, &options).map_err(|e| {
+            assert_eq!(e.kind(), ErrorKind::InvalidRequest, "{e}");
+            e.to_string()
+        })?;
+        Ok(frame
+            .schema()
+            .fields()
+            .iter()
+            .map(|f| f.name().clone())
+            .take_while(|n| !n.starts_with('x'))
+            .collect())
+    };
+    let found = |names: &[&str]| Ok(names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>());
+    let several = "the join has no key, and several columns could be it: `k`, `id`";
+    assert_eq!(key(&spec("a c"), None), found(&["k"]));
+    assert_eq!(key(&spec("d"), None), found(&["K"]));
+    assert_eq!(key(&spec("a b"), None), Err(several.to_owned()));
+    let none = key(&spec("a d"), None).unwrap_err();
+    assert!(none.contains("the keys") || none.contains("a key cannot be Float64"), "{none}");
+    // The spine says which.
+    assert_eq!(key(&spec("a b"), Some(batch([("id", ints()), ("no", ints())]))), found(&["id", "no"]));
+    assert_eq!(
+        key(&spec("a b"), Some(batch([("id", ints()), ("k", ints())]))).map(drop),
+        Err("the join has no key, and several columns could be it: `id`, `k`".to_owned())
+    );
+    let nothing = "the join has no key, and there is no column that could be it in all tables";
+    assert_eq!(key(&spec("a b"), Some(batch([("no", ints())]))), Err(nothing.to_owned()));
+    let in_file = spec("c").spine(SpineSpec::new("e.parquet"));
+    assert_eq!(key(&in_file, None), found(&["n", "t"]));
+    assert_eq!(
+        key(&spec("c").spine(SpineSpec::new("e.parquet").key(["t"])), None)
+            .map(drop)
+            .unwrap_err()
+            .split(':')
+            .next(),
+        Some("the join has no key, and several columns could be it")
+    );
+    let own = JoinSpec::default().tables([
+        TableSpec::named("c").columns(["f1"]).key(["n"]),
+        TableSpec::named("d").column_as("f1", "x"),
+    ]);
+    assert_eq!(key(&own, None), found(&["K", "f1"]));
+    // The root's own word goes first, and a key that is given before it.
+    let says = |text: &str| std::fs::write(folder.path().join("hypostyle.yaml"), text).unwrap();
+    says("key: id");
+    assert_eq!(key(&spec("a b"), None), found(&["id"]));
+    says("key: [k, id]");
+    assert_eq!(key(&spec("a b"), None), found(&["k", "id"]));
+    let given = JoinSpec { key: vec!["k".to_owned()], ..spec("a b") };
+    assert_eq!(key(&given, None), found(&["k"]));
+    for nothing in ["", "key: []", "# key: id"] {
+        says(nothing);
+        assert_eq!(key(&spec("a b"), None), Err(several.to_owned()), "{nothing}");
+    }
+    for wrong in ["kei: id", "key: {a: b}", "key: [k, k]", "key: ''", "key: [", "\u{7f}\0"] {
+        says(wrong);
+        let error = store.join(&spec("a b")).expect_err(wrong);
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{wrong}: {error}");
+        assert!(error.file_path().is_some_and(|path| path.ends_with("hypostyle.yaml")), "{wrong}: {error}");
+        assert!(store.join(&given).is_ok());
+    }
+}

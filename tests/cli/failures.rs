@@ -30,7 +30,8 @@ fn a_failure_is_one_line_with_its_exit_code_and_leaves_no_file() {
     let request = "invalid_request";
     // Nothing, or nothing sensible, was asked for.
     check("", 2, request, &["nothing to join", "--table"]);
-    check("--table wind.parquet:*", 2, request, &["no key", "--key"]);
+    check("--table sun.parquet:*", 2, request, &["no key", "`ts`, `ghi`", "--key"]);
+    check("--table wind.parquet:* --table odd.parquet:x", 2, request, &["no key", "no column", "--key"]);
     check("--key ts --table wind.parquet", 2, request, &["`wind.parquet` names no columns", "PATH:COLUMN"]);
     check("--key ts --table wind.parquet:* --last 0", 2, request, &["`last` is 0"]);
     check("--key ts --table wind.parquet:* --how spine", 2, request, &["needs a spine", "--spine PATH"]);
