@@ -33,15 +33,10 @@ mod output;
 mod spec;
 mod store;
 
-<<<<<<< HEAD
-pub use hypostyle_engine::{Duplicates, Explanation, Frame, How, JoinStats, Strategy, TableStats};
-pub use hypostyle_io::{Error, ErrorKind, IoMode, Result, Run, did_you_mean};
-=======
 pub use hypostyle_engine::{
     Duplicates, Explanation, Frame, How, JoinStats, KeySummary, Strategy, TableStats,
 };
-pub use hypostyle_io::{Error, ErrorKind, IoMode, Result, Run};
->>>>>>> root
+pub use hypostyle_io::{Error, ErrorKind, IoMode, Result, Run, did_you_mean};
 pub use hypostyle_lock as lock;
 pub use output::{Format, OutputFile, readable, write_batch, write_file};
 pub use spec::{ColumnSpec, Columns, JoinSpec, Missing, RowsSpec, SpineSpec, TableSpec};

@@ -60,7 +60,7 @@ impl Store {
 
     fn tables(&self, py: Python<'_>, options: &Options) -> PyResult<Vec<String>> {
         let store = Arc::clone(&self.store);
-        wait(py, options.get(), None, move |_| Ok(vec![format!("{store:?}")]))
+        wait(py, options.get(), None, move |_| store.tables())
     }
 
     /// What a table is made of: for people and as JSON.
@@ -73,7 +73,7 @@ impl Store {
     ) -> PyResult<(String, String)> {
         let store = Arc::clone(&self.store);
         let report = wait(py, options.get(), None, move |options| {
-            store.inspect(&table, &key, options).map(|mut r| r.remove(0))
+            store.describe(&table, &key, options)
         })?;
         both(py, &report)
     }
