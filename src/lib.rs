@@ -34,7 +34,7 @@ mod spec;
 mod store;
 
 pub use hypostyle_engine::{
-    Duplicates, Explanation, Frame, How, JoinStats, KeySummary, Strategy, TableStats,
+    Duplicates, Explanation, Float, Frame, How, JoinStats, KeySummary, Order, Strategy, TableStats,
 };
 pub use hypostyle_io::{Error, ErrorKind, IoMode, Result, Run, did_you_mean};
 pub use hypostyle_lock as lock;

@@ -9,8 +9,9 @@ mod decode;
 mod fixture;
 mod footers;
 mod join;
+mod matrix;
 
 use criterion::{criterion_group, criterion_main};
 
-criterion_group!(benches, join::all, align::all, decode::all, footers::all);
+criterion_group!(benches, join::all, align::all, matrix::all, decode::all, footers::all);
 criterion_main!(benches);
