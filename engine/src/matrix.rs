@@ -5,21 +5,19 @@ use arrow_array::types::{
     ArrowPrimitiveType, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
     UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow_array::{Array, ArrayRef};
-use arrow_buffer::{Buffer, NullBuffer};
-use arrow_schema::DataType;
-use hypostyle_io::{Error, Result, Slab};
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_buffer::NullBuffer;
+use arrow_schema::{DataType, FieldRef};
+use hypostyle_io::{Error, Result};
 use rayon::prelude::*;
 
-use crate::frame::Frame;
-
-/// The width of a matrix's numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Float {
-    /// Four bytes.
-    F32,
-    /// Eight bytes.
-    F64,
+/// Memory to fill with a matrix's numbers.
+#[derive(Debug)]
+pub enum Floats<'a> {
+    /// Numbers of four bytes.
+    F32(&'a mut [f32]),
+    /// Numbers of eight bytes.
+    F64(&'a mut [f64]),
 }
 
 /// What stands side by side in memory.
@@ -38,34 +36,28 @@ const BLOCK: usize = 128;
 /// Rows of one task, a multiple of the above.
 const TASK: usize = 16 * BLOCK;
 
-impl Frame {
-    /// The named columns as one matrix of floats, rows × columns in native byte order, without gaps.
-    ///
-    /// Integers, floats, decimals and booleans (0 and 1) become the nearest float; null becomes NaN, and so does
-    /// all of a column of the type null. Work is spread over the rayon pool of the calling thread.
-    ///
-    /// # Errors
-    /// [`InvalidRequest`](hypostyle_io::ErrorKind::InvalidRequest) for a name that no column has, and for a column
-    /// whose values are no numbers; [`LimitExceeded`](hypostyle_io::ErrorKind::LimitExceeded) when there is no
-    /// memory for it.
-    pub fn to_matrix(&self, columns: &[&str], float: Float, order: Order) -> Result<Buffer> {
-        let numbers = |name: &&str| {
-            let column = self.column(name)?;
-            if column.data_type().is_decimal() {
-                return arrow_cast::cast(column, &DataType::Float64)
-                    .map_err(|e| Error::internal(format!("decimals made no floats: {e}")).column(*name));
-            }
-            match column.data_type() {
-                DataType::Boolean | DataType::Null => Ok(column.clone()),
-                number if number.is_numeric() => Ok(column.clone()),
-                other => Err(not_a_number(name, other)),
-            }
-        };
-        let columns = columns.par_iter().map(numbers).collect::<Result<Vec<_>>>()?;
-        match float {
-            Float::F32 => matrix::<f32, 4>(&columns, self.num_rows(), order),
-            Float::F64 => matrix::<f64, 8>(&columns, self.num_rows(), order),
-        }
+/// Fills `out` with all columns of a batch as one matrix of floats, rows × columns without gaps.
+///
+/// Integers, floats, decimals and booleans (0 and 1) become the nearest float; null becomes NaN, and so does all of a
+/// column of the type null. Work is spread over the rayon pool of the calling thread.
+///
+/// # Errors
+/// [`InvalidRequest`](hypostyle_io::ErrorKind::InvalidRequest) for a column whose values are no numbers, and when
+/// `out` has another size than the matrix.
+pub fn fill_matrix(batch: &RecordBatch, order: Order, out: Floats<'_>) -> Result<()> {
+    let numbers = |(field, column): (&FieldRef, &ArrayRef)| match column.data_type() {
+        decimal if decimal.is_decimal() => arrow_cast::cast(column, &DataType::Float64)
+            .map_err(|e| Error::internal(format!("decimals made no floats: {e}")).column(field.name())),
+        DataType::Boolean | DataType::Null => Ok(column.clone()),
+        number if number.is_numeric() => Ok(column.clone()),
+        other => Err(not_a_number(field.name(), other)),
+    };
+    let schema = batch.schema_ref();
+    let columns: Vec<_> = schema.fields().iter().zip(batch.columns()).collect();
+    let columns = columns.into_par_iter().map(numbers).collect::<Result<Vec<_>>>()?;
+    match out {
+        Floats::F32(out) => fill(&columns, batch.num_rows(), order, out),
+        Floats::F64(out) => fill(&columns, batch.num_rows(), order, out),
     }
 }
 
@@ -80,26 +72,27 @@ fn not_a_number(name: &str, data_type: &DataType) -> Error {
     Error::invalid(format!("{data_type} values are no numbers")).column(name).hint(hint)
 }
 
-fn matrix<T: Cell<W>, const W: usize>(columns: &[ArrayRef], rows: usize, order: Order) -> Result<Buffer> {
-    let cells = rows.checked_mul(columns.len());
-    let bytes = cells.and_then(|cells| cells.checked_mul(W));
-    let bytes = bytes.ok_or_else(|| Error::limit("the matrix is too large for the memory"))?;
-    let mut slab = Slab::new([bytes])?;
-    if bytes > 0 {
-        let sources: Vec<Source<'_, T>> = columns.iter().map(Source::of).collect::<Result<_>>()?;
-        for slot in slab.slots_mut() {
-            let (cells, _) = slot.as_chunks_mut::<W>();
-            match order {
-                Order::RowMajor => by_rows(&sources, cells),
-                Order::ColumnMajor => by_columns(&sources, rows, cells),
-            }
-        }
+fn fill<T: Cell>(columns: &[ArrayRef], rows: usize, order: Order, out: &mut [T]) -> Result<()> {
+    if rows.checked_mul(columns.len()) != Some(out.len()) {
+        return Err(Error::invalid(format!(
+            "{rows} rows of {} columns were to go into {} numbers",
+            columns.len(),
+            out.len()
+        )));
     }
-    slab.into_buffers().pop().ok_or_else(|| Error::internal("a slab without its slot"))
+    if out.is_empty() {
+        return Ok(());
+    }
+    let sources: Vec<Source<'_, T>> = columns.iter().map(Source::of).collect::<Result<_>>()?;
+    match order {
+        Order::RowMajor => by_rows(&sources, out),
+        Order::ColumnMajor => by_columns(&sources, rows, out),
+    }
+    Ok(())
 }
 
 /// Each block of rows takes its part of one column after the other.
-fn by_rows<T: Cell<W>, const W: usize>(sources: &[Source<'_, T>], cells: &mut [[u8; W]]) {
+fn by_rows<T: Cell>(sources: &[Source<'_, T>], cells: &mut [T]) {
     let width = sources.len();
     cells.par_chunks_mut(TASK * width).enumerate().for_each(|(task, cells)| {
         let mut numbers = [T::NAN; BLOCK];
@@ -109,7 +102,7 @@ fn by_rows<T: Cell<W>, const W: usize>(sources: &[Source<'_, T>], cells: &mut [[
                 source.read(task * TASK + block * BLOCK, numbers);
                 for (row, number) in cells.chunks_exact_mut(width).zip(numbers.iter()) {
                     if let Some(cell) = row.get_mut(at) {
-                        *cell = number.bytes();
+                        *cell = *number;
                     }
                 }
             }
@@ -117,34 +110,25 @@ fn by_rows<T: Cell<W>, const W: usize>(sources: &[Source<'_, T>], cells: &mut [[
     });
 }
 
-fn by_columns<T: Cell<W>, const W: usize>(sources: &[Source<'_, T>], rows: usize, cells: &mut [[u8; W]]) {
+fn by_columns<T: Cell>(sources: &[Source<'_, T>], rows: usize, cells: &mut [T]) {
     cells.par_chunks_mut(rows).zip(sources).for_each(|(cells, source)| {
         cells.par_chunks_mut(TASK).enumerate().for_each(|(task, cells)| {
-            let mut numbers = [T::NAN; BLOCK];
-            for (block, cells) in cells.chunks_mut(BLOCK).enumerate() {
-                let first = task * TASK + block * BLOCK;
-                let (numbers, _) = numbers.split_at_mut(cells.len());
-                source.read(first, numbers);
-                for (cell, number) in cells.iter_mut().zip(numbers.iter()) {
-                    *cell = number.bytes();
-                }
-            }
+            source.read(task * TASK, cells);
         });
     });
 }
 
 /// A number of the matrix.
-trait Cell<const W: usize>: Copy + Send + Sync + 'static {
+trait Cell: Copy + Send + Sync + 'static {
     const NAN: Self;
     fn signed(value: i64) -> Self;
     fn unsigned(value: u64) -> Self;
     fn float(value: f64) -> Self;
-    fn bytes(self) -> [u8; W];
 }
 
 macro_rules! cell {
-    ($type:ty, $width:literal) => {
-        impl Cell<$width> for $type {
+    ($type:ty) => {
+        impl Cell for $type {
             const NAN: Self = <$type>::NAN;
 
             fn signed(value: i64) -> Self {
@@ -158,16 +142,12 @@ macro_rules! cell {
             fn float(value: f64) -> Self {
                 value as Self
             }
-
-            fn bytes(self) -> [u8; $width] {
-                self.to_ne_bytes()
-            }
         }
     };
 }
 
-cell!(f32, 4);
-cell!(f64, 8);
+cell!(f32);
+cell!(f64);
 
 type Numbers<'a, T> = Box<dyn Fn(usize, &mut [T]) + Send + Sync + 'a>;
 
@@ -177,11 +157,8 @@ struct Source<'a, T> {
     nulls: Option<&'a NullBuffer>,
 }
 
-impl<'a, T: 'static> Source<'a, T> {
-    fn of<const W: usize>(column: &'a ArrayRef) -> Result<Self>
-    where
-        T: Cell<W>,
-    {
+impl<'a, T: Cell> Source<'a, T> {
+    fn of(column: &'a ArrayRef) -> Result<Self> {
         fn each<'a, P: ArrowPrimitiveType, T: 'static>(
             column: &'a ArrayRef,
             number: impl Fn(P::Native) -> T + Send + Sync + 'static,
@@ -220,10 +197,7 @@ impl<'a, T: 'static> Source<'a, T> {
     }
 
     /// The numbers of the rows from `first` on.
-    fn read<const W: usize>(&self, first: usize, into: &mut [T])
-    where
-        T: Cell<W>,
-    {
+    fn read(&self, first: usize, into: &mut [T]) {
         (self.numbers)(first, into);
         if let Some(nulls) = self.nulls {
             for (i, out) in into.iter_mut().enumerate() {
@@ -239,14 +213,10 @@ impl<'a, T: 'static> Source<'a, T> {
 mod tests {
     use std::sync::Arc;
 
-    use arrow_array::{
-        BooleanArray, Float64Array, Int64Array, NullArray, RecordBatch, StringArray, TimestampSecondArray,
-    };
-    use arrow_buffer::ScalarBuffer;
+    use arrow_array::{BooleanArray, Float64Array, Int64Array, NullArray, StringArray, TimestampSecondArray};
     use proptest::prelude::*;
 
     use super::*;
-    use crate::stats::JoinStats;
 
     const TYPES: [DataType; 17] = [
         DataType::Int8,
@@ -286,9 +256,19 @@ mod tests {
         (array, values.iter().map(number).collect())
     }
 
-    fn frame(columns: Vec<ArrayRef>) -> Frame {
+    fn batch(columns: Vec<ArrayRef>) -> RecordBatch {
         let named = columns.into_iter().enumerate().map(|(i, c)| (format!("c{i}"), c, true));
-        Frame::new(RecordBatch::try_from_iter_with_nullable(named).unwrap(), JoinStats::default())
+        RecordBatch::try_from_iter_with_nullable(named).unwrap()
+    }
+
+    fn f64s(batch: &RecordBatch, order: Order) -> Result<Vec<f64>> {
+        let mut out = vec![0.0; batch.num_rows() * batch.num_columns()];
+        fill_matrix(batch, order, Floats::F64(&mut out)).map(|()| out)
+    }
+
+    fn f32s(batch: &RecordBatch, order: Order) -> Result<Vec<f32>> {
+        let mut out = vec![0.0; batch.num_rows() * batch.num_columns()];
+        fill_matrix(batch, order, Floats::F32(&mut out)).map(|()| out)
     }
 
     proptest! {
@@ -310,16 +290,13 @@ mod tests {
                 let (array, numbers) = column(t, &values);
                 (array.slice(cut, rows), numbers[cut..].to_vec())
             }).unzip();
-            let frame = frame(arrays);
-            let names: Vec<String> = (0..types.len()).rev().map(|c| format!("c{c}")).collect();
-            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let batch = batch(arrays);
             for order in [Order::RowMajor, Order::ColumnMajor] {
-                let f64s = ScalarBuffer::<f64>::from(frame.to_matrix(&names, Float::F64, order).unwrap());
-                let f32s = ScalarBuffer::<f32>::from(frame.to_matrix(&names, Float::F32, order).unwrap());
-                prop_assert_eq!((f64s.len(), f32s.len()), (rows * types.len(), rows * types.len()));
+                let f64s = f64s(&batch, order).unwrap();
+                let f32s = f32s(&batch, order).unwrap();
                 for row in 0..rows {
                     for at in 0..types.len() {
-                        let number = expected[types.len() - 1 - at][row];
+                        let number = expected[at][row];
                         let cell = match order {
                             Order::RowMajor => row * types.len() + at,
                             Order::ColumnMajor => at * rows + row,
@@ -335,35 +312,34 @@ mod tests {
     #[test]
     fn numbers_are_rounded_once_and_floats_keep_their_bits() {
         let odd = (1i64 << 54) + (1 << 30) + 1;
-        let made = frame(vec![
+        let made = batch(vec![
             Arc::new(Int64Array::from(vec![odd, i64::MIN])),
             Arc::new(Float64Array::from(vec![-0.0, f64::NEG_INFINITY])),
             arrow_cast::cast(&StringArray::from(vec!["-1.25", "0.1"]), &DataType::Decimal128(20, 3)).unwrap(),
         ]);
-        let f32s = made.to_matrix(&["c0", "c1", "c2"], Float::F32, Order::RowMajor).unwrap();
         let expected = [odd as f32, -0.0, -1.25, i64::MIN as f32, f32::NEG_INFINITY, 0.1];
         let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
-        assert_eq!(bits(&ScalarBuffer::<f32>::from(f32s)), bits(&expected));
+        assert_eq!(bits(&f32s(&made, Order::RowMajor).unwrap()), bits(&expected));
     }
 
     #[test]
-    fn what_is_no_number_is_named() {
-        let made = frame(vec![
-            Arc::new(StringArray::from(vec!["a"])),
-            Arc::new(TimestampSecondArray::from(vec![1])),
-        ]);
-        for (name, words) in [
-            ("c0", "column `c0`: Utf8 values are no numbers"),
-            ("c1", "column `c1`: Timestamp(s) values are no numbers"),
-            ("c9", "column `c9`: the frame has no such column"),
+    fn what_is_no_number_is_named_and_memory_of_another_size_refused() {
+        let text: ArrayRef = Arc::new(StringArray::from(vec!["a"]));
+        let time: ArrayRef = Arc::new(TimestampSecondArray::from(vec![1]));
+        for (column, words) in [
+            (text, "column `c0`: Utf8 values are no numbers"),
+            (time, "column `c0`: Timestamp(s) values are no numbers"),
         ] {
-            let error = made.to_matrix(&[name], Float::F64, Order::RowMajor).unwrap_err();
+            let error = f64s(&batch(vec![column]), Order::RowMajor).unwrap_err();
             assert_eq!(
                 (error.kind(), error.to_string().as_str()),
                 (hypostyle_io::ErrorKind::InvalidRequest, words)
             );
             assert!(error.hint_text().is_some());
         }
-        assert_eq!(made.to_matrix(&[], Float::F64, Order::RowMajor).unwrap().len(), 0);
+        let numbers = batch(vec![Arc::new(Int64Array::from(vec![1, 2]))]);
+        let error = fill_matrix(&numbers, Order::RowMajor, Floats::F64(&mut [0.0; 3])).unwrap_err();
+        assert_eq!(error.to_string(), "2 rows of 1 columns were to go into 3 numbers");
+        assert!(f64s(&batch(vec![Arc::new(Int64Array::from(vec![0i64; 0]))]), Order::ColumnMajor).is_ok());
     }
 }

@@ -3,6 +3,7 @@
 //! Positions count rows in three places, and each map says from which to which: *output* rows, rows of the *base*
 //! (the spine, or the first table), and rows of a *table* among those whose keys were read.
 
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use hypostyle_io::{Error, Result, RowRanges, Run};
@@ -12,6 +13,7 @@ use crate::align::{ABSENT, Aligned, Refused, Repeated, RowMap, Rules, Side, alig
 use crate::check::{Checked, CheckedTable};
 use crate::key::Bounds;
 use crate::last::Last;
+use crate::remembered::{PlanOf, numbers};
 use crate::request::{Duplicates, How};
 use crate::side::SideKeys;
 use crate::sides::Sides;
@@ -19,7 +21,7 @@ use crate::sides::Sides;
 /// Which rows of which table stand in which row of the output.
 pub(crate) struct Planned {
     /// The base's keys; of a spine join those of the spine.
-    pub(crate) base: SideKeys,
+    pub(crate) base: Arc<SideKeys>,
     /// From output rows to base rows; total.
     pub(crate) rows: RowMap,
     /// One for each table of the request.
@@ -39,9 +41,50 @@ pub(crate) struct PlannedTable {
     pub(crate) considered: u64,
 }
 
+impl Planned {
+    /// Memory that it holds, but for the base, which is remembered by itself.
+    pub(crate) fn bytes(&self) -> u64 {
+        let maps = self.tables.iter().map(|t| t.map.bytes()).chain([self.rows.bytes()]).sum::<u64>();
+        let ranges =
+            self.tables.iter().map(|t| t.rows.ranges().len() * size_of::<Range<u64>>()).sum::<usize>();
+        maps + ranges as u64 + 256 * self.tables.len() as u64
+    }
+}
+
 impl Checked<'_> {
     /// Reads the keys and aligns them; of a join that wants the last rows, only as many keys as that takes.
-    pub(crate) fn plan(&self, run: &Run) -> Result<Planned> {
+    ///
+    /// A join without a spine that was planned before, on the same files, is not planned again.
+    pub(crate) fn plan(&self, run: &Run) -> Result<Arc<Planned>> {
+        let Some(remembered) = self.request.remembered.as_ref().filter(|_| self.request.spine.is_none())
+        else {
+            return self.plan_anew(run).map(Arc::new);
+        };
+        let of = self.plan_of();
+        if let Some(known) = remembered.plan(&of) {
+            return Ok(known);
+        }
+        let planned = Arc::new(self.plan_anew(run)?);
+        // A file that changed while this was made has another number when it is opened again.
+        remembered.keep_plan(of, &planned);
+        Ok(planned)
+    }
+
+    fn plan_of(&self) -> PlanOf {
+        let of_table = |table: &CheckedTable<'_>| {
+            (numbers(&table.request.table), table.request.key.clone(), table.request.duplicates)
+        };
+        PlanOf {
+            how: self.request.how,
+            tables: self.tables.iter().map(of_table).collect(),
+            types: self.key_types.clone(),
+            bounds: self.bounds.clone(),
+            last: self.request.rows.last,
+            strategy: self.request.strategy,
+        }
+    }
+
+    fn plan_anew(&self, run: &Run) -> Result<Planned> {
         let Some(last) = self.request.rows.last else { return self.plan_within(&self.bounds, None, run) };
         let mut wanted = last;
         loop {
@@ -56,7 +99,7 @@ impl Checked<'_> {
     }
 
     fn plan_within(&self, bounds: &Bounds, last: Option<u64>, run: &Run) -> Result<Planned> {
-        let Sides { base, tables, considered } = self.read_sides(bounds, run)?;
+        let Sides { base, tables } = self.read_sides(bounds, run)?;
         // Without a spine the base is the first table, which needs no alignment.
         let (own, others) = self.tables.split_at(self.tables.len() - tables.len());
         let aligned = self.align_all(&base, others, &tables, run)?;
@@ -74,20 +117,17 @@ impl Checked<'_> {
             way: "base",
             reason: "its rows are the ones to fill".to_owned(),
             nulls: base.nulls,
-            considered: 0,
+            considered: base.considered,
         });
         let others = aligned.into_iter().zip(tables).map(|(aligned, side)| PlannedTable {
             map: aligned.map.at(&rows),
-            rows: side.rows,
+            rows: side.rows.clone(),
             way: aligned.way,
             reason: aligned.reason,
             nulls: side.nulls,
-            considered: 0,
+            considered: side.considered,
         });
-        let mut tables: Vec<PlannedTable> = own.chain(others).collect();
-        for (table, considered) in tables.iter_mut().zip(considered) {
-            table.considered = considered;
-        }
+        let tables: Vec<PlannedTable> = own.chain(others).collect();
         Ok(Planned { base, rows, tables })
     }
 
@@ -96,7 +136,7 @@ impl Checked<'_> {
         &self,
         base: &SideKeys,
         tables: &[CheckedTable<'_>],
-        sides: &[SideKeys],
+        sides: &[Arc<SideKeys>],
         run: &Run,
     ) -> Result<Vec<Aligned>> {
         let unique = OnceLock::new();

@@ -6,6 +6,8 @@ use arrow_array::RecordBatch;
 use hypostyle_io::Table;
 use serde::{Deserialize, Serialize};
 
+use crate::remembered::Remembered;
+
 /// Which rows the output has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -103,6 +105,8 @@ pub struct JoinRequest {
     pub tables: Vec<JoinTable>,
     /// Which of the rows are wanted.
     pub rows: Rows,
+    /// What earlier joins of the same files found out, and this one may tell later ones.
+    pub remembered: Option<Arc<Remembered>>,
     /// How to align; anything but [`Strategy::Auto`] is an error where it does not fit.
     pub strategy: Strategy,
 }

@@ -1,5 +1,7 @@
 //! One table's side of a join: which of its rows matter, and their keys.
 
+use std::ops::Range;
+
 use arrow_array::{Array, ArrayRef, BooleanArray, make_array};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_data::ArrayData;
@@ -33,10 +35,12 @@ pub(crate) struct SideKeys {
     pub(crate) order: Order,
     /// Rows whose key was read and is null, in bounds or not.
     pub(crate) nulls: u64,
+    /// Rows whose key was read.
+    pub(crate) considered: u64,
 }
 
 /// Whether rows with a null key stay, matching nothing, or go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum NullKeys {
     Stay,
     Go,
@@ -73,6 +77,7 @@ impl RawKeys {
             (within, _, _) => within,
         };
         let Self { rows, columns } = self;
+        let considered = rows.len();
         let (rows, columns, canonical) = match wanted.filter(|w| w.count_set_bits() < w.len()) {
             None => (rows, columns, canonical),
             Some(wanted) => {
@@ -91,11 +96,19 @@ impl RawKeys {
         };
         let keys = encoder.encode(&with_key)?;
         let order = keys.order();
-        Ok(SideKeys { rows, columns, first, keys, present, order, nulls: null_keys })
+        Ok(SideKeys { rows, columns, first, keys, present, order, nulls: null_keys, considered })
     }
 }
 
 impl SideKeys {
+    /// Memory that it holds.
+    pub(crate) fn bytes(&self) -> u64 {
+        let columns =
+            self.columns.iter().chain([&self.first]).map(|c| c.get_buffer_memory_size()).sum::<usize>();
+        let present = self.present.as_ref().map_or(0, |p| p.len() * size_of::<u32>());
+        (columns + self.keys.bytes() + present + self.rows.ranges().len() * size_of::<Range<u64>>()) as u64
+    }
+
     /// The row of a key's position, and the key in words, for errors.
     pub(crate) fn describe(&self, position: u32) -> (u64, String) {
         let at = match &self.present {
@@ -107,15 +120,26 @@ impl SideKeys {
     }
 }
 
+/// The key columns of all sides in common terms of that width; `None` if one value needs a wider one.
+pub(crate) fn in_terms(
+    raw: &[RawKeys],
+    types: &[KeyType],
+    width: Width,
+) -> Result<Option<Vec<Vec<ArrayRef>>>> {
+    raw.par_iter().map(|raw| raw.canonical(types, width)).collect()
+}
+
 /// The key columns of all sides in common terms: the usual width, or the wide one for all if one value needs it.
 pub(crate) fn in_common_terms(raw: &[RawKeys], types: &[KeyType]) -> Result<Vec<Vec<ArrayRef>>> {
-    let columns = |width| -> Result<Option<Vec<Vec<ArrayRef>>>> {
-        raw.par_iter().map(|raw| raw.canonical(types, width)).collect()
-    };
-    match columns(Width::Usual)? {
+    match in_terms(raw, types, Width::Usual)? {
         Some(columns) => Ok(columns),
-        None => columns(Width::Wide)?.ok_or_else(|| Error::internal("a key does not fit the wide form")),
+        None => in_terms(raw, types, Width::Wide)?.ok_or_else(too_wide),
     }
+}
+
+/// No key is wider than the wide form.
+pub(crate) fn too_wide() -> Error {
+    Error::internal("a key does not fit the wide form")
 }
 
 /// Reads one column into an array of its own.

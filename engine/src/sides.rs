@@ -1,48 +1,119 @@
 //! The keys of the base and of every table, read side by side and brought to common terms.
 
-use arrow_schema::DataType;
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef};
 use hypostyle_io::{Error, Result, RowRanges, Run};
 use rayon::prelude::*;
 
 use crate::check::{Checked, CheckedTable};
-use crate::key::{Bounds, KeyEncoder};
+use crate::key::{Bounds, KeyEncoder, Width};
+use crate::remembered::SideOf;
 use crate::request::How;
-use crate::side::{NullKeys, RawKeys, SideKeys, in_common_terms};
+use crate::side::{NullKeys, RawKeys, SideKeys, in_terms, too_wide};
 use crate::window::prune;
 
 /// The keys of a join.
 pub(crate) struct Sides {
     /// The rows to fill: the spine's, or the first table's.
-    pub(crate) base: SideKeys,
+    pub(crate) base: Arc<SideKeys>,
     /// The tables to fill them from: all of the request, but for a first table that is the base.
-    pub(crate) tables: Vec<SideKeys>,
-    /// For each table of the request, the rows whose keys were read.
-    pub(crate) considered: Vec<u64>,
+    pub(crate) tables: Vec<Arc<SideKeys>>,
 }
 
 impl Checked<'_> {
     pub(crate) fn read_sides(&self, bounds: &Bounds, run: &Run) -> Result<Sides> {
-        let raw =
-            self.tables.par_iter().map(|t| self.read_keys(t, bounds, run)).collect::<Result<Vec<_>>>()?;
-        let considered = raw.iter().map(|r| r.rows.len()).collect();
-        // The base first, then the tables that fill it.
-        let raw: Vec<RawKeys> = self.spine_keys()?.into_iter().chain(raw).collect();
-        let canonical = in_common_terms(&raw, &self.key_types)?;
-        let types: Vec<DataType> =
-            canonical.first().map(|c| c.iter().map(|c| c.data_type().clone()).collect()).unwrap_or_default();
-        let encoder = KeyEncoder::new(&types)?;
-        let mut sides = raw
-            .into_par_iter()
-            .zip(canonical)
-            .enumerate()
-            .map(|(i, (raw, columns))| {
-                let stays = i == 0 && self.request.how != How::Inner;
-                raw.into_side(columns, bounds, if stays { NullKeys::Stay } else { NullKeys::Go }, &encoder)
-            })
-            .collect::<Result<Vec<_>>>()?
-            .into_iter();
+        let mut sides = self.sides(bounds, run)?.into_iter();
         let base = sides.next().ok_or_else(|| Error::internal("a join without a base"))?;
-        Ok(Sides { base, tables: sides.collect(), considered })
+        Ok(Sides { base, tables: sides.collect() })
+    }
+
+    /// The base first, then the tables that fill it.
+    fn sides(&self, bounds: &Bounds, run: &Run) -> Result<Vec<Arc<SideKeys>>> {
+        let known = self.known(bounds);
+        let all: Vec<usize> = (0..self.tables.len()).collect();
+        let unknown: Vec<usize> =
+            all.iter().copied().zip(&known).filter_map(|(at, known)| known.is_none().then_some(at)).collect();
+        let mut raw = self.raw(&unknown, bounds, run)?;
+        if let Some(columns) = in_terms(&raw, &self.key_types, Width::Usual)? {
+            let new = self.encoded(raw, columns, &unknown, bounds)?;
+            return Ok(self.with_new(known, new, bounds));
+        }
+        // One key needs the wide form, and so all do: what is known is of no use.
+        if unknown.len() < all.len() {
+            raw = self.raw(&all, bounds, run)?;
+        }
+        let columns = in_terms(&raw, &self.key_types, Width::Wide)?.ok_or_else(too_wide)?;
+        self.encoded(raw, columns, &all, bounds)
+    }
+
+    /// What earlier joins have read, for each table.
+    fn known(&self, bounds: &Bounds) -> Vec<Option<Arc<SideKeys>>> {
+        let remembered = self.request.remembered.as_ref();
+        let known = |(at, table)| remembered?.side(&self.side_of(at, table, bounds));
+        self.tables.iter().enumerate().map(known).collect()
+    }
+
+    fn side_of(&self, at: usize, table: &CheckedTable<'_>, bounds: &Bounds) -> SideOf {
+        SideOf::new(table, &self.key_types, bounds, self.null_keys(at))
+    }
+
+    /// Whether a table's rows without a key stay: they do where the output has all rows of that table.
+    fn null_keys(&self, at: usize) -> NullKeys {
+        if at == 0 && self.request.how == How::Left { NullKeys::Stay } else { NullKeys::Go }
+    }
+
+    /// The spine's keys, if there is a spine, and those of the tables at `places`.
+    fn raw(&self, places: &[usize], bounds: &Bounds, run: &Run) -> Result<Vec<RawKeys>> {
+        let table =
+            |at: &usize| self.tables.get(*at).ok_or_else(|| Error::internal("a table that is not there"));
+        let tables = places.par_iter().map(|at| self.read_keys(table(at)?, bounds, run));
+        let tables = tables.collect::<Result<Vec<_>>>()?;
+        Ok(self.spine_keys()?.into_iter().chain(tables).collect())
+    }
+
+    /// The sides of what [`Self::raw`] read, of which `columns` are the keys in common terms.
+    fn encoded(
+        &self,
+        raw: Vec<RawKeys>,
+        columns: Vec<Vec<ArrayRef>>,
+        places: &[usize],
+        bounds: &Bounds,
+    ) -> Result<Vec<Arc<SideKeys>>> {
+        if raw.is_empty() {
+            return Ok(Vec::new());
+        }
+        let types = columns.first().map(|c| c.iter().map(|c| c.data_type().clone()).collect::<Vec<_>>());
+        let encoder = KeyEncoder::new(&types.unwrap_or_default())?;
+        let spine = self.request.spine.as_ref().map(|_| NullKeys::Stay);
+        let nulls: Vec<NullKeys> =
+            spine.into_iter().chain(places.iter().map(|at| self.null_keys(*at))).collect();
+        raw.into_par_iter()
+            .zip(columns)
+            .zip(nulls)
+            .map(|((raw, columns), nulls)| raw.into_side(columns, bounds, nulls, &encoder).map(Arc::new))
+            .collect()
+    }
+
+    /// Known and new sides in their order; the new ones are told to later joins.
+    fn with_new(
+        &self,
+        known: Vec<Option<Arc<SideKeys>>>,
+        new: Vec<Arc<SideKeys>>,
+        bounds: &Bounds,
+    ) -> Vec<Arc<SideKeys>> {
+        let mut new = new.into_iter();
+        let spine = self.request.spine.as_ref().and_then(|_| new.next());
+        let tables = self.tables.iter().zip(known).enumerate().filter_map(|(at, (table, known))| {
+            known.or_else(|| {
+                let side = new.next()?;
+                if let Some(remembered) = &self.request.remembered {
+                    remembered.keep_side(self.side_of(at, table, bounds), &side);
+                }
+                Some(side)
+            })
+        });
+        spine.into_iter().chain(tables).collect()
     }
 
     fn read_keys(&self, table: &CheckedTable<'_>, bounds: &Bounds, run: &Run) -> Result<RawKeys> {

@@ -38,7 +38,7 @@ fn run_join(case: &Case, strategy: Alignment, folder: &std::path::Path) -> Resul
         to: case.to.map(|k| files::text(form, k)),
         last: case.last,
     };
-    join(&JoinRequest { how: case.how, key, spine, tables, rows, strategy }, &run)
+    join(&JoinRequest { how: case.how, key, spine, tables, rows, strategy, remembered: None }, &run)
 }
 
 /// The frame that the oracle's rows make.

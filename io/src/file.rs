@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_schema::{Field, SchemaRef};
 use parquet::arrow::parquet_to_arrow_schema;
@@ -18,6 +19,7 @@ use crate::source::{self, IoMode, Source};
 #[derive(Debug)]
 pub struct ParquetFile {
     path: PathBuf,
+    number: u64,
     source: Arc<dyn Source>,
     identity: Identity,
     metadata: Arc<ParquetMetaData>,
@@ -41,6 +43,7 @@ impl ParquetFile {
     }
 
     fn from_source(path: &Path, source: Arc<dyn Source>, identity: Identity, run: &Run) -> Result<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         let metadata = footer::read(source.as_ref(), run)?;
         let file = metadata.file_metadata();
         let schema = guarded(|| parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata()))?;
@@ -67,6 +70,7 @@ impl ParquetFile {
         }
         Ok(Self {
             path: path.to_owned(),
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
             source,
             identity,
             metadata: Arc::new(metadata),
@@ -94,6 +98,11 @@ impl ParquetFile {
     /// The file's rows.
     pub fn rows(&self) -> u64 {
         self.first_row.last().copied().unwrap_or(0)
+    }
+
+    /// A number that no other file opened by this process has, nor this one when it is opened again.
+    pub fn number(&self) -> u64 {
+        self.number
     }
 
     /// What told this version of the file from others when it was opened.

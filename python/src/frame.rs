@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_ipc::reader::StreamReader;
-use hypostyle::{Error, Format, JoinStats, Result};
+use hypostyle::{Error, Floats, Format, JoinStats, Order, Result, fill_matrix};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCapsule};
 
 use crate::column::Column;
 use crate::errors::{OrRaise, from_arrow};
-use crate::shim::{Floats, Order, fill_matrix};
 use crate::{cells, ffi, own};
 
 /// Rows and columns, and what it took to make them.

@@ -13,7 +13,6 @@ mod frame;
 mod options;
 mod own;
 mod sequence;
-mod shim;
 mod spec;
 mod store;
 mod values;

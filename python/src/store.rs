@@ -72,9 +72,7 @@ impl Store {
         options: &Options,
     ) -> PyResult<(String, String)> {
         let store = Arc::clone(&self.store);
-        let report = wait(py, options.get(), None, move |options| {
-            store.describe(&table, &key, options)
-        })?;
+        let report = wait(py, options.get(), None, move |options| store.describe(&table, &key, options))?;
         both(py, &report)
     }
 }

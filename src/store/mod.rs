@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
-use hypostyle_engine::{Explanation, Frame, JoinRequest, Strategy};
+use hypostyle_engine::{Explanation, Frame, JoinRequest, Remembered, Strategy};
 use hypostyle_io::{IoMode, Run, default_memory_limit};
 
 use crate::spec::JoinSpec;
@@ -24,6 +24,7 @@ use crate::{Error, Result};
 pub use describe::{TableColumn, TableReport};
 pub use inspect::FileReport;
 pub use pending::{Pending, spawn};
+pub use pool::fill_matrix;
 
 use files::OpenFiles;
 use process::ByProcess;
@@ -39,6 +40,7 @@ pub(crate) use resolve::name_of;
 pub struct Store {
     place: Place,
     files: ByProcess<OpenFiles>,
+    remembered: ByProcess<Remembered>,
 }
 
 /// How a join is done, apart from what is joined.
@@ -93,7 +95,7 @@ impl Store {
     }
 
     fn at(place: Place) -> Self {
-        Self { place, files: ByProcess::new() }
+        Self { place, files: ByProcess::new(), remembered: ByProcess::new() }
     }
 
     /// Where relative paths begin.
@@ -142,7 +144,9 @@ impl Store {
     }
 
     fn request(&self, spec: &JoinSpec, options: &JoinOptions, run: &Run) -> Result<JoinRequest> {
-        run.stage("open", || request::of(&self.place, &self.files.get(), spec, options, run))
+        let request =
+            run.stage("open", || request::of(&self.place, &self.files.get(), spec, options, run))?;
+        Ok(JoinRequest { remembered: Some(self.remembered.get()), ..request })
     }
 
     /// Runs work on the pool of as many threads as asked for.

@@ -7,6 +7,8 @@ use std::cell::Cell;
 use std::num::NonZero;
 use std::sync::{Arc, Mutex};
 
+use arrow_array::RecordBatch;
+use hypostyle_engine::{Floats, Order};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::process::ByProcess;
@@ -65,6 +67,29 @@ pub(super) fn run<T: Send>(threads: Option<usize>, work: impl FnOnce() -> Result
         return work();
     }
     of(threads)?.install(work)
+}
+
+/// Fills `out` with all columns of a batch as one matrix of floats, on the threads that joins work on.
+///
+/// # Errors
+/// Those of the engine's: a column whose values are no numbers, memory of another size than the matrix.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use arrow_array::{Int64Array, RecordBatch};
+/// use hypostyle::{Floats, Order, fill_matrix};
+/// # let batch = RecordBatch::try_from_iter([
+/// #     ("a", Arc::new(Int64Array::from(vec![Some(1), None])) as _),
+/// #     ("b", Arc::new(Int64Array::from(vec![3, 4])) as _),
+/// # ])?;
+///
+/// let mut numbers = vec![0.0; batch.num_rows() * batch.num_columns()];
+/// fill_matrix(&batch, Order::RowMajor, Floats::F64(&mut numbers))?;
+/// assert!(numbers[2].is_nan() && numbers[3] == 4.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn fill_matrix(batch: &RecordBatch, order: Order, out: Floats<'_>) -> Result<()> {
+    run(None, || hypostyle_engine::fill_matrix(batch, order, out))
 }
 
 #[cfg(test)]

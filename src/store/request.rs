@@ -67,6 +67,7 @@ pub(super) fn of(
         spine,
         tables,
         rows: Rows { from: spec.rows.from.clone(), to: spec.rows.to.clone(), last: spec.rows.last },
+        remembered: None,
         strategy: options.strategy,
     })
 }

@@ -169,6 +169,14 @@ impl RowMap {
         }
     }
 
+    /// Memory that it holds.
+    pub(crate) fn bytes(&self) -> u64 {
+        match self {
+            Self::Run { .. } => 0,
+            Self::Each(map) => (map.len() * size_of::<u32>()) as u64,
+        }
+    }
+
     /// How many base positions it has.
     pub(crate) fn len(&self) -> usize {
         match self {

@@ -11,14 +11,14 @@ use hypostyle_io::{Error, Result};
 use super::class::{Class, KeyType};
 
 /// Half-open bounds on a key column.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Bounds {
     pub(crate) from: Option<Bound>,
     pub(crate) to: Option<Bound>,
 }
 
 /// A value in the common terms of a key column.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Bound {
     Number(i256),
     Bytes(Vec<u8>),

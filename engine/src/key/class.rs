@@ -4,7 +4,7 @@ use arrow_schema::{DataType, TimeUnit};
 use hypostyle_io::{Error, Result};
 
 /// What a key column's values are, whatever their width or unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Class {
     Integer,
     Bool,
@@ -17,7 +17,7 @@ pub(crate) enum Class {
 }
 
 /// The common terms in which one key column of all tables is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct KeyType {
     pub(crate) class: Class,
     /// Nanoseconds in one step, for times and timestamps: that of the finest column.

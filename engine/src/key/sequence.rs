@@ -105,6 +105,14 @@ impl Keys for Rows {
 }
 
 impl KeySequence {
+    /// Memory that it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Ints(ints) => ints.inner().len(),
+            Self::Rows(rows) => rows.size(),
+        }
+    }
+
     /// Positions of the least and the greatest key, if there are any.
     pub(crate) fn extremes(&self) -> Option<(usize, usize)> {
         fn of<K: Keys + ?Sized>(keys: &K) -> Option<(usize, usize)> {
