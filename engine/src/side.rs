@@ -62,7 +62,9 @@ impl RawKeys {
         bounds: &Bounds,
         nulls: NullKeys,
         encoder: &KeyEncoder,
+        run: &Run,
     ) -> Result<SideKeys> {
+        run.check()?;
         let first = canonical.first().ok_or_else(|| Error::internal("a join without key columns"))?;
         let within = (!bounds.is_open()).then(|| bounds.contains(first));
         let valid = NullBuffer::union_many(canonical.iter().map(|c| c.nulls()));
@@ -89,8 +91,8 @@ impl RawKeys {
             None => canonical,
             Some(valid) => filter(&canonical, valid.inner())?,
         };
-        let keys = encoder.encode(&with_key)?;
-        let order = keys.order();
+        let keys = encoder.encode(&with_key, run)?;
+        let order = keys.order(run)?;
         Ok(SideKeys { rows, columns, first, keys, present, order, nulls: null_keys })
     }
 }

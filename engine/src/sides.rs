@@ -37,7 +37,13 @@ impl Checked<'_> {
             .enumerate()
             .map(|(i, (raw, columns))| {
                 let stays = i == 0 && self.request.how != How::Inner;
-                raw.into_side(columns, bounds, if stays { NullKeys::Stay } else { NullKeys::Go }, &encoder)
+                raw.into_side(
+                    columns,
+                    bounds,
+                    if stays { NullKeys::Stay } else { NullKeys::Go },
+                    &encoder,
+                    run,
+                )
             })
             .collect::<Result<Vec<_>>>()?
             .into_iter();
