@@ -44,7 +44,7 @@ pub fn summarise_key(table: &Table, key: &[String], run: &Run) -> Result<Option<
         .map(|c| KeyType::of(c.data_type()).map_err(|e| e.table(table.name()).column(c.name())))
         .collect::<Result<Vec<_>>>()?;
     let raw = RawKeys::read(table, &columns, RowRanges::all(table.rows()), run)?;
-    let canonical = in_common_terms(std::slice::from_ref(&raw), &types)?.pop().unwrap_or_default();
+    let canonical = in_common_terms(std::slice::from_ref(&raw), &types, run)?.pop().unwrap_or_default();
     let encoder = KeyEncoder::new(&canonical.iter().map(|c| c.data_type().clone()).collect::<Vec<_>>())?;
     let side = raw.into_side(canonical, &Bounds::default(), NullKeys::Go, &encoder, run)?;
     let (least, greatest) = side.keys.extremes().unzip();

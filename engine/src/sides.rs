@@ -27,7 +27,7 @@ impl Checked<'_> {
         let considered = raw.iter().map(|r| r.rows.len()).collect();
         // The base first, then the tables that fill it.
         let raw: Vec<RawKeys> = self.spine_keys()?.into_iter().chain(raw).collect();
-        let canonical = in_common_terms(&raw, &self.key_types)?;
+        let canonical = in_common_terms(&raw, &self.key_types, run)?;
         let types: Vec<DataType> =
             canonical.first().map(|c| c.iter().map(|c| c.data_type().clone()).collect()).unwrap_or_default();
         let encoder = KeyEncoder::new(&types)?;
