@@ -35,7 +35,7 @@ impl Checked<'_> {
     /// Reads the features of the planned rows and puts the frame together.
     pub(crate) fn assemble(&self, planned: &Planned, run: &Run) -> Result<RecordBatch> {
         let rows = planned.rows.len();
-        let picked: Vec<Picked> = planned.tables.par_iter().map(Picked::of).collect();
+        let picked = planned.tables.par_iter().map(|t| Picked::of(t, run)).collect::<Result<Vec<_>>>()?;
         let readers: Vec<Reader<'_>> = self
             .tables
             .iter()
@@ -70,7 +70,7 @@ impl Checked<'_> {
             })
             .collect::<Result<Vec<Made>>>()?;
         drop(slots);
-        self.put_together(planned, made, slab, &work)
+        self.put_together(planned, made, slab, &work, run)
     }
 
     fn put_together(
@@ -79,9 +79,10 @@ impl Checked<'_> {
         made: Vec<Made>,
         slab: Slab,
         work: &[Work<'_>],
+        run: &Run,
     ) -> Result<RecordBatch> {
         let rows = planned.rows.len();
-        let (mut fields, mut columns) = self.base_columns(planned)?;
+        let (mut fields, mut columns) = self.base_columns(planned, run)?;
         let mut buffers = slab.into_buffers().into_iter();
         let names = self.tables.iter().flat_map(|t| &t.request.features).map(|f| &f.output);
         for ((made, work), name) in made.into_iter().zip(work).zip(names) {
@@ -111,12 +112,12 @@ impl Checked<'_> {
     }
 
     /// The key columns, and what a spine carries along.
-    fn base_columns(&self, planned: &Planned) -> Result<(Vec<FieldRef>, Vec<ArrayRef>)> {
+    fn base_columns(&self, planned: &Planned, run: &Run) -> Result<(Vec<FieldRef>, Vec<ArrayRef>)> {
         let mut fields = Vec::new();
         let mut columns = Vec::new();
         let mut add = |field: FieldRef, column: &ArrayRef| -> Result<()> {
             fields.push(field);
-            columns.push(pick(column, &planned.rows)?);
+            columns.push(pick(column, &planned.rows, run)?);
             Ok(())
         };
         let keys = self.request.key.iter().zip(&planned.base.columns);
@@ -132,7 +133,7 @@ impl Checked<'_> {
                 );
                 for (field, column) in schema.fields().iter().zip(spine.batch.columns()) {
                     if !spine.key.contains(field.name()) {
-                        add(Arc::new(in_frame(field, field.name())), &pick(column, &rows)?)?;
+                        add(Arc::new(in_frame(field, field.name())), &pick(column, &rows, run)?)?;
                     }
                 }
             }
@@ -166,7 +167,7 @@ impl Work<'_> {
                     if let Filled::Values(found) = self.reader.read(self.column, Slot::Values(values))? {
                         nulls = found;
                     }
-                    gather::values(values, slot, width, &gather.map)?;
+                    gather::values(values, slot, width, &gather.map, run)?;
                 }
                 Ok(Made::Slot(gather::nulls(nulls.as_ref(), gather.present.as_ref(), &gather.map)))
             }
@@ -176,7 +177,7 @@ impl Work<'_> {
                 // As many values as the map has, of the size that those read have on the average.
                 let rows = (gather.map.len() as u64).saturating_mul(read.get_buffer_memory_size() as u64);
                 run.reserve(rows / (read.len() as u64).max(1), "the rows picked")?.keep();
-                gather::array(&read, &gather.map, gather.present.as_ref()).map(Made::Array)
+                gather::array(&read, &gather.map, gather.present.as_ref(), run).map(Made::Array)
             }
         }
         .map_err(|e| e.column(self.column.name()))
@@ -193,9 +194,9 @@ fn in_frame(field: &Field, name: &str) -> Field {
 const PARQUET_FIELD_ID: &str = "PARQUET:field_id";
 
 /// A column that is in memory already, at the rows of a total map.
-fn pick(column: &ArrayRef, rows: &RowMap) -> Result<ArrayRef> {
+fn pick(column: &ArrayRef, rows: &RowMap, run: &Run) -> Result<ArrayRef> {
     match rows {
         RowMap::Run { first, len } => Ok(column.slice(*first as usize, *len as usize)),
-        RowMap::Each(map) => gather::array(column, map, None),
+        RowMap::Each(map) => gather::array(column, map, None, run),
     }
 }

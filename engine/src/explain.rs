@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use hypostyle_io::{Reader, Run};
+use hypostyle_io::{Reader, Result, Run};
 use serde::Serialize;
 
 use crate::check::Checked;
@@ -42,16 +42,21 @@ pub struct TableExplanation {
 }
 
 impl Explanation {
-    pub(crate) fn of(checked: &Checked<'_>, planned: &Planned, stats: Vec<TableStats>, run: &Run) -> Self {
+    pub(crate) fn of(
+        checked: &Checked<'_>,
+        planned: &Planned,
+        stats: Vec<TableStats>,
+        run: &Run,
+    ) -> Result<Self> {
         let tables = checked
             .tables
             .iter()
             .zip(&planned.tables)
             .zip(stats)
             .map(|((table, plan), stats)| {
-                let picked = Picked::of(plan);
+                let picked = Picked::of(plan, run)?;
                 let reader = Reader::new(&table.request.table, &picked.rows, run);
-                TableExplanation {
+                Ok(TableExplanation {
                     stats,
                     rows_to_decode: reader.rows(),
                     row_groups_to_read: reader.row_groups(),
@@ -62,17 +67,17 @@ impl Explanation {
                         "decoded, then picked"
                     },
                     features: table.features.iter().map(|c| c.name().to_owned()).collect(),
-                }
+                })
             })
-            .collect::<Vec<_>>();
+            .collect::<Result<Vec<_>>>()?;
         let carried = checked.request.spine.as_ref().map_or(0, |s| s.batch.num_columns() - s.key.len());
         let features = tables.iter().map(|t| t.features.len()).sum::<usize>();
-        Self {
+        Ok(Self {
             rows: planned.rows.len() as u64,
             columns: (checked.request.key.len() + carried + features) as u64,
             bytes_read: run.counters.bytes_read.load(std::sync::atomic::Ordering::Relaxed),
             tables,
-        }
+        })
     }
 }
 

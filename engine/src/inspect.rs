@@ -4,9 +4,8 @@ use arrow_array::Array;
 use hypostyle_io::{Result, RowRanges, Run, Table, is_key_type};
 use serde::Serialize;
 
-use crate::align::kept_positions;
+use crate::align::is_unique;
 use crate::key::{Bounds, KeyEncoder, KeyType, Order, in_words};
-use crate::request::Duplicates;
 use crate::side::{NullKeys, RawKeys, in_common_terms};
 
 /// A key over all rows of a table.
@@ -45,9 +44,9 @@ pub fn summarise_key(table: &Table, key: &[String], run: &Run) -> Result<Option<
         .map(|c| KeyType::of(c.data_type()).map_err(|e| e.table(table.name()).column(c.name())))
         .collect::<Result<Vec<_>>>()?;
     let raw = RawKeys::read(table, &columns, RowRanges::all(table.rows()), run)?;
-    let canonical = in_common_terms(std::slice::from_ref(&raw), &types)?.pop().unwrap_or_default();
+    let canonical = in_common_terms(std::slice::from_ref(&raw), &types, run)?.pop().unwrap_or_default();
     let encoder = KeyEncoder::new(&canonical.iter().map(|c| c.data_type().clone()).collect::<Vec<_>>())?;
-    let side = raw.into_side(canonical, &Bounds::default(), NullKeys::Go, &encoder)?;
+    let side = raw.into_side(canonical, &Bounds::default(), NullKeys::Go, &encoder, run)?;
     let (least, greatest) = side.keys.extremes().unzip();
     let text = |position: usize| in_words(&side.columns, position);
     Ok(Some(KeySummary {
@@ -59,7 +58,7 @@ pub fn summarise_key(table: &Table, key: &[String], run: &Run) -> Result<Option<
             Order::Ascending => "ascending",
             Order::None => "unsorted",
         },
-        unique: kept_positions(&side.keys, side.order, Duplicates::Error).is_ok(),
+        unique: is_unique(&side.keys, side.order, run)?,
         nulls: side.nulls,
     }))
 }

@@ -54,7 +54,7 @@ pub fn join(request: &JoinRequest, run: &Run) -> Result<Frame> {
 pub fn explain(request: &JoinRequest, run: &Run) -> Result<Explanation> {
     let checked = Checked::of(request)?;
     let planned = checked.plan(run)?;
-    Ok(Explanation::of(&checked, &planned, table_stats(&checked, &planned), run))
+    Explanation::of(&checked, &planned, table_stats(&checked, &planned), run)
 }
 
 fn table_stats(checked: &Checked<'_>, planned: &Planned) -> Vec<TableStats> {

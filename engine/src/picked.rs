@@ -1,7 +1,8 @@
 //! From an output's map to what is read of a table: rows in ascending order, and how they become the output's.
 
 use arrow_buffer::NullBuffer;
-use hypostyle_io::RowRanges;
+use hypostyle_io::{Error, Result, RowRanges, Run};
+use rayon::prelude::*;
 
 use crate::align::{ABSENT, RowMap};
 use crate::gather;
@@ -9,6 +10,9 @@ use crate::plan::PlannedTable;
 
 /// Rows between two wanted ones that are decoded along: stepping over fewer costs more than decoding them.
 const GAP: u64 = 64;
+
+/// Positions translated by one task.
+const CHUNK: usize = 32 << 10;
 
 /// The rows of a table that are read, and where they go.
 pub(crate) struct Picked {
@@ -26,34 +30,38 @@ pub(crate) struct Gather {
 }
 
 impl Picked {
-    pub(crate) fn of(table: &PlannedTable) -> Self {
+    pub(crate) fn of(table: &PlannedTable, run: &Run) -> Result<Self> {
         let map = match &table.map {
             RowMap::Run { first, len } => {
-                let run = u64::from(*first)..u64::from(*first) + u64::from(*len);
-                return Self { rows: table.rows.at_positions(&RowRanges::from_ranges([run])), gather: None };
+                let positions = u64::from(*first)..u64::from(*first) + u64::from(*len);
+                let rows = table.rows.at_positions(&RowRanges::from_ranges([positions]));
+                return Ok(Self { rows, gather: None });
             }
             RowMap::Each(map) => map,
         };
+        run.check()?;
         let mut wanted: Vec<u32> = map.iter().copied().filter(|p| *p != ABSENT).collect();
         let ascends = wanted.iter().zip(wanted.iter().skip(1)).all(|(a, b)| a < b);
         let total = wanted.len() == map.len();
         if !ascends {
-            wanted.sort_unstable();
+            run.check()?;
+            wanted.par_sort_unstable();
             wanted.dedup();
+            run.check()?;
         }
         let exact: RowRanges = wanted.iter().map(|p| u64::from(*p)..u64::from(*p) + 1).collect();
         let closed = exact.with_gaps_closed(GAP);
         let rows = table.rows.at_positions(&closed);
         if ascends && total && closed == exact {
-            return Self { rows, gather: None };
+            return Ok(Self { rows, gather: None });
         }
         let present = gather::present(map);
-        Self { rows, gather: Some(Gather { map: among(&closed, map), present }) }
+        Ok(Self { rows, gather: Some(Gather { map: among(&closed, map, run)?, present }) })
     }
 }
 
 /// Positions of the table as positions among the ranges read, each of which lies in one of them.
-fn among(ranges: &RowRanges, map: &[u32]) -> Vec<u32> {
+fn among(ranges: &RowRanges, map: &[u32], run: &Run) -> Result<Vec<u32>> {
     let mut starts = Vec::with_capacity(ranges.ranges().len());
     let mut before = 0u64;
     for range in ranges.ranges() {
@@ -64,12 +72,11 @@ fn among(ranges: &RowRanges, map: &[u32]) -> Vec<u32> {
         let Some((start, before)) = starts.get(at) else { return ABSENT };
         u32::try_from(before + (u64::from(position) - start)).unwrap_or(ABSENT)
     };
-    let mut at = 0;
-    map.iter()
-        .map(|position| {
-            if *position == ABSENT {
-                return ABSENT;
-            }
+    let mut out = vec![ABSENT; map.len()];
+    out.par_chunks_mut(CHUNK).zip(map.par_chunks(CHUNK)).try_for_each(|(out, map)| {
+        run.check()?;
+        let mut at = 0;
+        for (out, position) in out.iter_mut().zip(map).filter(|(_, position)| **position != ABSENT) {
             let here = |at: usize| ranges.ranges().get(at).is_some_and(|r| r.contains(&u64::from(*position)));
             // Neighbours mostly lie in the same range, or in the next.
             if !here(at) {
@@ -78,9 +85,11 @@ fn among(ranges: &RowRanges, map: &[u32]) -> Vec<u32> {
                     at = ranges.ranges().partition_point(|r| r.end <= u64::from(*position));
                 }
             }
-            translate(*position, at)
-        })
-        .collect()
+            *out = translate(*position, at);
+        }
+        Ok::<(), Error>(())
+    })?;
+    Ok(out)
 }
 
 #[cfg(test)]
@@ -113,7 +122,7 @@ mod tests {
         ];
         for map in maps {
             let table = planned(map.clone());
-            let picked = Picked::of(&table);
+            let picked = Picked::of(&table, &Run::default()).unwrap();
             let read: Vec<u64> = picked.rows.iter().collect();
             let got: Vec<Option<u64>> = match &picked.gather {
                 None => read.iter().copied().map(Some).collect(),

@@ -9,7 +9,9 @@ use std::sync::{Arc, OnceLock};
 use hypostyle_io::{Error, Result, RowRanges, Run};
 use rayon::prelude::*;
 
-use crate::align::{ABSENT, Aligned, Refused, Repeated, RowMap, Rules, Side, align, kept_positions};
+use crate::align::{
+    ABSENT, Aligned, Refused, Repeated, RowMap, Rules, Side, align, is_unique, kept_positions,
+};
 use crate::check::{Checked, CheckedTable};
 use crate::key::Bounds;
 use crate::last::Last;
@@ -103,11 +105,12 @@ impl Checked<'_> {
         // Without a spine the base is the first table, which needs no alignment.
         let (own, others) = self.tables.split_at(self.tables.len() - tables.len());
         let aligned = self.align_all(&base, others, &tables, run)?;
-        let mut rows = self.base_rows(&base, own.first())?;
+        let mut rows = self.base_rows(&base, own.first(), run)?;
         if self.request.how == How::Inner {
             let partial: Vec<&RowMap> = aligned.iter().map(|a| &a.map).filter(|m| !m.is_total()).collect();
             rows = rows.keep(|base| partial.iter().all(|map| map.get(base) != ABSENT));
         }
+        run.check()?;
         if let Some(last) = last {
             rows = Last::of(&base.first, &rows, last)?;
         }
@@ -140,8 +143,13 @@ impl Checked<'_> {
         run: &Run,
     ) -> Result<Vec<Aligned>> {
         let unique = OnceLock::new();
-        let base_is_unique =
-            || *unique.get_or_init(|| kept_positions(&base.keys, base.order, Duplicates::Error).is_ok());
+        let base_is_unique = || -> Result<bool> {
+            if let Some(known) = unique.get() {
+                return Ok(*known);
+            }
+            let found = is_unique(&base.keys, base.order, run)?;
+            Ok(*unique.get_or_init(|| found))
+        };
         let base_side = Side { keys: &base.keys, order: base.order };
         tables
             .par_iter()
@@ -172,7 +180,7 @@ impl Checked<'_> {
     }
 
     /// The base's rows that the output may have: all, or of repeated keys the one that the rule keeps.
-    fn base_rows(&self, base: &SideKeys, own: Option<&CheckedTable<'_>>) -> Result<RowMap> {
+    fn base_rows(&self, base: &SideKeys, own: Option<&CheckedTable<'_>>, run: &Run) -> Result<RowMap> {
         let all = RowMap::Run { first: 0, len: u32::try_from(base.rows.len()).unwrap_or(ABSENT) };
         let Some(own) = own else { return Ok(all) };
         let rule = match (own.request.duplicates, self.request.how) {
@@ -180,7 +188,11 @@ impl Checked<'_> {
             (None, How::Inner) => Duplicates::Error,
             (None, _) => return Ok(all),
         };
-        let kept = kept_positions(&base.keys, base.order, rule).map_err(|pair| repeated(own, base, pair))?;
+        let kept = kept_positions(&base.keys, base.order, rule, run).map_err(|refused| match refused {
+            Refused::Repeated(pair) => repeated(own, base, pair),
+            Refused::Error(error) => error,
+            Refused::DoesNotFit(why) => Error::internal(why),
+        })?;
         let Some(kept) = kept else { return Ok(all) };
         // Positions of keys are positions of rows but for rows without a key, which all stay.
         let Some(present) = &base.present else { return Ok(RowMap::of(kept)) };

@@ -5,6 +5,7 @@ use std::ops::Range;
 use arrow_array::{Array, ArrayRef, BooleanArray, make_array};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_data::ArrayData;
+use arrow_schema::DataType;
 use arrow_select::filter::{FilterBuilder, SlicesIterator};
 use hypostyle_io::{Column, Error, Filled, Reader, Result, RowRanges, Run, Slab, Slot, Table};
 use rayon::prelude::*;
@@ -55,8 +56,8 @@ impl RawKeys {
     }
 
     /// The columns in common terms; `None` if a value does not fit the width.
-    fn canonical(&self, types: &[KeyType], width: Width) -> Result<Option<Vec<ArrayRef>>> {
-        self.columns.iter().zip(types).map(|(column, key)| canonical(column, *key, width)).collect()
+    fn canonical(&self, types: &[KeyType], width: Width, run: &Run) -> Result<Option<Vec<ArrayRef>>> {
+        self.columns.iter().zip(types).map(|(column, key)| in_parts(column, *key, width, run)).collect()
     }
 
     /// Leaves the rows that can match, and encodes their keys.
@@ -66,7 +67,9 @@ impl RawKeys {
         bounds: &Bounds,
         nulls: NullKeys,
         encoder: &KeyEncoder,
+        run: &Run,
     ) -> Result<SideKeys> {
+        run.check()?;
         let first = canonical.first().ok_or_else(|| Error::internal("a join without key columns"))?;
         let within = (!bounds.is_open()).then(|| bounds.contains(first));
         let valid = NullBuffer::union_many(canonical.iter().map(|c| c.nulls()));
@@ -94,8 +97,8 @@ impl RawKeys {
             None => canonical,
             Some(valid) => filter(&canonical, valid.inner())?,
         };
-        let keys = encoder.encode(&with_key)?;
-        let order = keys.order();
+        let keys = encoder.encode(&with_key, run)?;
+        let order = keys.order(run)?;
         Ok(SideKeys { rows, columns, first, keys, present, order, nulls: null_keys, considered })
     }
 }
@@ -125,15 +128,16 @@ pub(crate) fn in_terms(
     raw: &[RawKeys],
     types: &[KeyType],
     width: Width,
+    run: &Run,
 ) -> Result<Option<Vec<Vec<ArrayRef>>>> {
-    raw.par_iter().map(|raw| raw.canonical(types, width)).collect()
+    raw.par_iter().map(|raw| raw.canonical(types, width, run)).collect()
 }
 
 /// The key columns of all sides in common terms: the usual width, or the wide one for all if one value needs it.
-pub(crate) fn in_common_terms(raw: &[RawKeys], types: &[KeyType]) -> Result<Vec<Vec<ArrayRef>>> {
-    match in_terms(raw, types, Width::Usual)? {
+pub(crate) fn in_common_terms(raw: &[RawKeys], types: &[KeyType], run: &Run) -> Result<Vec<Vec<ArrayRef>>> {
+    match in_terms(raw, types, Width::Usual, run)? {
         Some(columns) => Ok(columns),
-        None => in_terms(raw, types, Width::Wide)?.ok_or_else(too_wide),
+        None => in_terms(raw, types, Width::Wide, run)?.ok_or_else(too_wide),
     }
 }
 
@@ -173,6 +177,27 @@ pub(crate) fn read_column(reader: &Reader<'_>, column: &Column, run: &Run) -> Re
         .build()
         .map_err(|e| Error::internal(format!("a filled slot is no array: {e}")))?;
     Ok(make_array(data))
+}
+
+/// Rows that are brought to common terms at once, of types where that is a copy of each value.
+const PART: usize = 1 << 20;
+
+/// One key column in common terms; a long one part by part, so that the work can be ended between them.
+fn in_parts(column: &ArrayRef, key: KeyType, width: Width, run: &Run) -> Result<Option<ArrayRef>> {
+    run.check()?;
+    let is_long = column.len() > PART && column.data_type().primitive_width().is_none();
+    if !is_long || matches!(column.data_type(), DataType::LargeUtf8 | DataType::LargeBinary) {
+        return canonical(column, key, width);
+    }
+    let parts = (0..column.len().div_ceil(PART)).into_par_iter().map(|part| {
+        run.check()?;
+        let first = part * PART;
+        canonical(&column.slice(first, PART.min(column.len() - first)), key, width)
+    });
+    let Some(parts) = parts.collect::<Result<Option<Vec<_>>>>()? else { return Ok(None) };
+    let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
+    let whole = arrow_select::concat::concat(&parts);
+    whole.map(Some).map_err(|e| Error::limit(format!("the keys do not fit one array: {e}")))
 }
 
 fn positions_of(wanted: &BooleanBuffer, rows: &RowRanges) -> RowRanges {

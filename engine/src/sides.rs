@@ -35,16 +35,16 @@ impl Checked<'_> {
         let unknown: Vec<usize> =
             all.iter().copied().zip(&known).filter_map(|(at, known)| known.is_none().then_some(at)).collect();
         let mut raw = self.raw(&unknown, bounds, run)?;
-        if let Some(columns) = in_terms(&raw, &self.key_types, Width::Usual)? {
-            let new = self.encoded(raw, columns, &unknown, bounds)?;
+        if let Some(columns) = in_terms(&raw, &self.key_types, Width::Usual, run)? {
+            let new = self.encoded(raw, columns, &unknown, bounds, run)?;
             return Ok(self.with_new(known, new, bounds));
         }
         // One key needs the wide form, and so all do: what is known is of no use.
         if unknown.len() < all.len() {
             raw = self.raw(&all, bounds, run)?;
         }
-        let columns = in_terms(&raw, &self.key_types, Width::Wide)?.ok_or_else(too_wide)?;
-        self.encoded(raw, columns, &all, bounds)
+        let columns = in_terms(&raw, &self.key_types, Width::Wide, run)?.ok_or_else(too_wide)?;
+        self.encoded(raw, columns, &all, bounds, run)
     }
 
     /// What earlier joins have read, for each table.
@@ -79,6 +79,7 @@ impl Checked<'_> {
         columns: Vec<Vec<ArrayRef>>,
         places: &[usize],
         bounds: &Bounds,
+        run: &Run,
     ) -> Result<Vec<Arc<SideKeys>>> {
         if raw.is_empty() {
             return Ok(Vec::new());
@@ -91,7 +92,7 @@ impl Checked<'_> {
         raw.into_par_iter()
             .zip(columns)
             .zip(nulls)
-            .map(|((raw, columns), nulls)| raw.into_side(columns, bounds, nulls, &encoder).map(Arc::new))
+            .map(|((raw, columns), nulls)| raw.into_side(columns, bounds, nulls, &encoder, run).map(Arc::new))
             .collect()
     }
 

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
 use hypostyle_engine::{
-    Duplicates, Feature, Frame, How, JoinRequest, JoinTable, Rows, Spine, Strategy as Alignment, join,
+    Duplicates, Feature, Frame, How, JoinRequest, JoinTable, Remembered, Rows, Spine, Strategy as Alignment,
+    join,
 };
 use hypostyle_io::{Error, ErrorKind, Run};
 use proptest::prelude::*;
@@ -16,7 +17,7 @@ use support::{Case, GROUPS, Key, PlainTable, files, oracle};
 
 const FEATURES: [&str; 5] = ["float", "string", "bit", "short", "list"];
 
-fn run_join(case: &Case, strategy: Alignment, folder: &std::path::Path) -> Result<Frame, Error> {
+fn request(case: &Case, folder: &std::path::Path) -> JoinRequest {
     let run = Run::default();
     let key: Vec<String> = (0..case.tables[0].forms.len()).map(|i| format!("k{i}")).collect();
     let mut tables = Vec::new();
@@ -38,7 +39,25 @@ fn run_join(case: &Case, strategy: Alignment, folder: &std::path::Path) -> Resul
         to: case.to.map(|k| files::text(form, k)),
         last: case.last,
     };
-    join(&JoinRequest { how: case.how, key, spine, tables, rows, strategy, remembered: None }, &run)
+    JoinRequest { how: case.how, key, spine, tables, rows, strategy: Alignment::Auto, remembered: None }
+}
+
+/// The joins of one case, each of which gives the same answer: by every strategy, and where other joins of the same
+/// files, and this one before, told what they had found.
+fn joins(case: &Case, folder: &std::path::Path) -> Vec<(Alignment, Result<Frame, Error>)> {
+    let request = request(case, folder);
+    let join = |request: &JoinRequest| join(request, &Run::default());
+    let mut joins = Vec::new();
+    for strategy in [Alignment::Auto, Alignment::Hash, Alignment::Merge, Alignment::Identity] {
+        joins.push((strategy, join(&JoinRequest { strategy, ..request.clone() })));
+    }
+    let remembering = JoinRequest { remembered: Some(Arc::new(Remembered::new(1 << 20))), ..request };
+    for how in [How::Inner, How::Left] {
+        let _ = join(&JoinRequest { how, spine: None, rows: Rows::default(), ..remembering.clone() });
+    }
+    joins.push((Alignment::Auto, join(&remembering)));
+    joins.push((Alignment::Auto, join(&remembering)));
+    joins
 }
 
 /// The frame that the oracle's rows make.
@@ -69,8 +88,7 @@ fn expected(case: &Case, rows: &oracle::Rows) -> Vec<(String, ArrayRef)> {
 fn check(case: &Case) {
     let folder = tempfile::tempdir().unwrap();
     let wanted = oracle::join(case);
-    for strategy in [Alignment::Auto, Alignment::Hash, Alignment::Merge, Alignment::Identity] {
-        let got = run_join(case, strategy, folder.path());
+    for (strategy, got) in joins(case, folder.path()) {
         match (&got, &wanted) {
             (Ok(frame), Ok(rows)) => {
                 let columns = expected(case, rows);

@@ -3,7 +3,9 @@
 use ahash::RandomState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
+use hypostyle_io::{Result, Run};
 
+use super::Refused;
 use crate::key::{KeySequence, Keys, Order};
 use crate::request::Duplicates;
 
@@ -14,27 +16,43 @@ pub(crate) struct Repeated {
     pub(crate) second: u32,
 }
 
+/// Keys between two looks at whether the work is still wanted.
+const CHECKED: u32 = 32 << 10;
+
 /// The positions that stay when of each key only one may: `None` if all do.
 pub(crate) fn kept_positions(
     keys: &KeySequence,
     order: Order,
     duplicates: Duplicates,
-) -> Result<Option<Vec<u32>>, Repeated> {
+    run: &Run,
+) -> Result<Option<Vec<u32>>, Refused> {
     if order == Order::Strict {
         return Ok(None);
     }
     match keys {
-        KeySequence::Ints(ints) => kept(ints.as_ref(), duplicates),
-        KeySequence::Rows(rows) => kept(rows, duplicates),
+        KeySequence::Ints(ints) => kept(ints.as_ref(), duplicates, run),
+        KeySequence::Rows(rows) => kept(rows, duplicates, run),
     }
 }
 
-fn kept<K: Keys + ?Sized>(keys: &K, duplicates: Duplicates) -> Result<Option<Vec<u32>>, Repeated> {
+/// Whether no key stands twice.
+pub(crate) fn is_unique(keys: &KeySequence, order: Order, run: &Run) -> Result<bool> {
+    match kept_positions(keys, order, Duplicates::Error, run) {
+        Ok(_) => Ok(true),
+        Err(Refused::Error(error)) => Err(error),
+        Err(_) => Ok(false),
+    }
+}
+
+fn kept<K: Keys + ?Sized>(keys: &K, duplicates: Duplicates, run: &Run) -> Result<Option<Vec<u32>>, Refused> {
     let state = RandomState::new();
     let hash = |position: u32| state.hash_one(keys.at(position as usize));
     let mut table: HashTable<u32> = HashTable::with_capacity(keys.len());
     let mut repeated = false;
     for position in 0..u32::try_from(keys.len()).unwrap_or(u32::MAX) {
+        if position.is_multiple_of(CHECKED) {
+            run.check()?;
+        }
         let equal = |other: &u32| keys.at(*other as usize) == keys.at(position as usize);
         match table.entry(hash(position), equal, |other| hash(*other)) {
             Entry::Vacant(vacant) => {
@@ -43,7 +61,9 @@ fn kept<K: Keys + ?Sized>(keys: &K, duplicates: Duplicates) -> Result<Option<Vec
             Entry::Occupied(mut before) => {
                 repeated = true;
                 match duplicates {
-                    Duplicates::Error => return Err(Repeated { first: *before.get(), second: position }),
+                    Duplicates::Error => {
+                        return Err(Refused::Repeated(Repeated { first: *before.get(), second: position }));
+                    }
                     Duplicates::First => {}
                     Duplicates::Last => *before.get_mut() = position,
                 }

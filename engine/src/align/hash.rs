@@ -6,9 +6,10 @@
 use ahash::RandomState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
+use hypostyle_io::{Error, Run};
 use rayon::prelude::*;
 
-use super::{ABSENT, Repeated};
+use super::{ABSENT, Refused, Repeated};
 use crate::key::Keys;
 use crate::request::Duplicates;
 
@@ -30,19 +31,28 @@ pub(super) fn align<K: Keys + ?Sized>(
     base: &K,
     table: &K,
     duplicates: Duplicates,
-) -> Result<Vec<u32>, Repeated> {
+    run: &Run,
+) -> Result<Vec<u32>, Refused> {
     let state = RandomState::new();
-    let hashes = hash_all(table, &state);
+    let hashes = hash_all(table, &state, run)?;
     let partitions = if table.len() < SPLIT { 1 } else { rayon::current_num_threads().next_power_of_two() };
     let mask = partitions as u64 - 1;
-    let built: Vec<Result<HashTable<Entered>, Repeated>> =
-        (0..partitions as u64).into_par_iter().map(|p| build(table, &hashes, p, mask, duplicates)).collect();
-    if let Some(first) = built.iter().filter_map(|b| b.as_ref().err()).min_by_key(|r| r.second) {
-        return Err(*first);
+    let built: Vec<Result<HashTable<Entered>, Refused>> = (0..partitions as u64)
+        .into_par_iter()
+        .map(|p| build(table, &hashes, p, mask, duplicates, run))
+        .collect();
+    run.check()?;
+    let repeated = |b: &Result<_, Refused>| match b {
+        Err(Refused::Repeated(pair)) => Some(*pair),
+        _ => None,
+    };
+    if let Some(first) = built.iter().filter_map(repeated).min_by_key(|r| r.second) {
+        return Err(Refused::Repeated(first));
     }
     let tables: Vec<HashTable<Entered>> = built.into_iter().filter_map(Result::ok).collect();
     let mut map = vec![ABSENT; base.len()];
-    map.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, out)| {
+    map.par_chunks_mut(CHUNK).enumerate().try_for_each(|(chunk, out)| {
+        run.check()?;
         for (i, entry) in out.iter_mut().enumerate() {
             let key = base.at(chunk * CHUNK + i);
             let hash = state.hash_one(key);
@@ -53,18 +63,21 @@ pub(super) fn align<K: Keys + ?Sized>(
                 *entry = found.position;
             }
         }
-    });
+        Ok::<(), Error>(())
+    })?;
     Ok(map)
 }
 
-fn hash_all<K: Keys + ?Sized>(keys: &K, state: &RandomState) -> Vec<u64> {
+fn hash_all<K: Keys + ?Sized>(keys: &K, state: &RandomState, run: &Run) -> Result<Vec<u64>, Error> {
     let mut hashes = vec![0u64; keys.len()];
-    hashes.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, out)| {
+    hashes.par_chunks_mut(CHUNK).enumerate().try_for_each(|(chunk, out)| {
+        run.check()?;
         for (i, hash) in out.iter_mut().enumerate() {
             *hash = state.hash_one(keys.at(chunk * CHUNK + i));
         }
-    });
-    hashes
+        Ok::<(), Error>(())
+    })?;
+    Ok(hashes)
 }
 
 fn build<K: Keys + ?Sized>(
@@ -73,10 +86,14 @@ fn build<K: Keys + ?Sized>(
     this: u64,
     mask: u64,
     duplicates: Duplicates,
-) -> Result<HashTable<Entered>, Repeated> {
+    run: &Run,
+) -> Result<HashTable<Entered>, Refused> {
     let expected = hashes.len() / (mask as usize + 1);
     let mut table: HashTable<Entered> = HashTable::with_capacity(expected + expected / 8);
     for (hash, position) in hashes.iter().copied().zip(0u32..) {
+        if (position as usize).is_multiple_of(CHUNK) {
+            run.check()?;
+        }
         if partition(hash, mask) as u64 != this {
             continue;
         }
@@ -87,7 +104,12 @@ fn build<K: Keys + ?Sized>(
                 vacant.insert(Entered { hash, position });
             }
             Entry::Occupied(mut before) => match duplicates {
-                Duplicates::Error => return Err(Repeated { first: before.get().position, second: position }),
+                Duplicates::Error => {
+                    return Err(Refused::Repeated(Repeated {
+                        first: before.get().position,
+                        second: position,
+                    }));
+                }
                 Duplicates::First => {}
                 Duplicates::Last => before.get_mut().position = position,
             },

@@ -1,8 +1,9 @@
 //! Two ascending sequences of keys, aligned in one pass over both.
 
+use hypostyle_io::{Error, Run};
 use rayon::prelude::*;
 
-use super::{ABSENT, Repeated};
+use super::{ABSENT, Refused, Repeated};
 use crate::key::{Keys, Order};
 use crate::request::Duplicates;
 
@@ -15,17 +16,24 @@ pub(super) fn align<K: Keys + ?Sized>(
     table: &K,
     table_order: Order,
     duplicates: Duplicates,
-) -> Result<Vec<u32>, Repeated> {
-    if table_order != Order::Strict
-        && duplicates == Duplicates::Error
-        && let Some(second) = (1..table.len()).find(|i| table.at(i - 1) == table.at(*i))
-    {
-        return Err(Repeated { first: position(second - 1), second: position(second) });
+    run: &Run,
+) -> Result<Vec<u32>, Refused> {
+    if table_order != Order::Strict && duplicates == Duplicates::Error {
+        for second in 1..table.len() {
+            if second.is_multiple_of(CHUNK) {
+                run.check()?;
+            }
+            if table.at(second - 1) == table.at(second) {
+                let pair = Repeated { first: position(second - 1), second: position(second) };
+                return Err(Refused::Repeated(pair));
+            }
+        }
     }
     let mut map = vec![ABSENT; base.len()];
-    map.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, out)| {
+    map.par_chunks_mut(CHUNK).enumerate().try_for_each(|(chunk, out)| {
+        run.check()?;
         let start = chunk * CHUNK;
-        let Some(last) = out.len().checked_sub(1) else { return };
+        let Some(last) = out.len().checked_sub(1) else { return Ok(()) };
         let mut at = lower_bound(table, 0, base.at(start));
         // A base of few keys among many rows jumps; one of many keys walks.
         let end = lower_bound(table, at, base.at(start + last));
@@ -52,7 +60,8 @@ pub(super) fn align<K: Keys + ?Sized>(
                 *entry = position(if duplicates == Duplicates::Last { last_of_run.1 } else { at });
             }
         }
-    });
+        Ok::<(), Error>(())
+    })?;
     Ok(map)
 }
 

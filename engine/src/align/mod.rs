@@ -13,7 +13,7 @@ use hypostyle_io::{Error, Result, Run};
 use crate::key::{KeySequence, Keys, Order};
 use crate::request::{Duplicates, Strategy};
 
-pub(crate) use duplicates::{Repeated, kept_positions};
+pub(crate) use duplicates::{Repeated, is_unique, kept_positions};
 
 /// Says that a base key is not in the table.
 pub(crate) const ABSENT: u32 = u32::MAX;
@@ -76,7 +76,7 @@ pub(crate) fn align(
     base: &Side<'_>,
     table: &Side<'_>,
     rules: Rules<'_>,
-    base_is_unique: impl FnOnce() -> bool,
+    base_is_unique: impl FnOnce() -> Result<bool>,
 ) -> Result<Aligned, Refused> {
     match (base.keys, table.keys) {
         (KeySequence::Ints(a), KeySequence::Ints(b)) => {
@@ -95,7 +95,7 @@ fn choose<K: Keys + ?Sized>(
     table: &K,
     table_order: Order,
     rules: Rules<'_>,
-    base_is_unique: impl FnOnce() -> bool,
+    base_is_unique: impl FnOnce() -> Result<bool>,
 ) -> Result<Aligned, Refused> {
     let Rules { duplicates, strategy, run } = rules;
     let map_memory = || run.reserve(base.len() as u64 * 4, "the map of rows");
@@ -107,19 +107,19 @@ fn choose<K: Keys + ?Sized>(
     };
     let merge = |reason: &str| {
         map_memory()?.keep();
-        let map = merge::align(base, table, table_order, duplicates).map_err(Refused::Repeated)?;
+        let map = merge::align(base, table, table_order, duplicates, run)?;
         Ok(Aligned { map: RowMap::of(map), way: "merge", reason: reason.to_owned() })
     };
     let hash = |reason: &str| {
         map_memory()?.keep();
         // A hash, then a hash and a position in a table that has room to grow.
         let _working_memory = run.reserve(table.len() as u64 * 40, "the hash table of keys")?;
-        let map = hash::align(base, table, duplicates).map_err(Refused::Repeated)?;
+        let map = hash::align(base, table, duplicates, run)?;
         Ok(Aligned { map: RowMap::of(map), way: "hash", reason: reason.to_owned() })
     };
     match strategy {
         Strategy::Auto => {
-            if base.equals(table) && (base_order == Order::Strict || base_is_unique()) {
+            if base.equals(table, run)? && (base_order == Order::Strict || base_is_unique()?) {
                 Ok(identity("the keys are equal, row by row"))
             } else if ascend {
                 merge("both keys ascend")
@@ -130,7 +130,7 @@ fn choose<K: Keys + ?Sized>(
             }
         }
         Strategy::Identity => {
-            if !base.equals(table) {
+            if !base.equals(table, run)? {
                 let same =
                     (0..base.len().min(table.len())).take_while(|i| base.at(*i) == table.at(*i)).count();
                 let what = if same < base.len().min(table.len()) {
@@ -140,7 +140,7 @@ fn choose<K: Keys + ?Sized>(
                 };
                 return Err(Refused::DoesNotFit(what));
             }
-            if base_order == Order::Strict || base_is_unique() {
+            if base_order == Order::Strict || base_is_unique()? {
                 Ok(identity("asked for, and the keys are equal, row by row"))
             } else {
                 // Equal, but with repeated keys: what they mean is the hash's to say.

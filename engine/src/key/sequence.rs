@@ -9,7 +9,7 @@ use arrow_array::{Array, ArrayRef};
 use arrow_buffer::ScalarBuffer;
 use arrow_row::{Row, RowConverter, Rows, SortField};
 use arrow_schema::{ArrowError, DataType};
-use hypostyle_io::{Error, Result};
+use hypostyle_io::{Error, Result, Run};
 
 /// Keys without nulls, in row order.
 pub(crate) enum KeySequence {
@@ -18,6 +18,9 @@ pub(crate) enum KeySequence {
     /// Anything else, and several columns: byte strings that compare as the keys do.
     Rows(Rows),
 }
+
+/// Keys between two looks at whether the work is still wanted.
+const CHECKED: usize = 32 << 10;
 
 /// How a sequence ascends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,21 +47,35 @@ pub(crate) trait Keys: Sync {
     fn at(&self, position: usize) -> Self::Key<'_>;
 
     /// Whether all keys of both are equal, one by one.
-    fn equals(&self, other: &Self) -> bool {
-        self.len() == other.len() && (0..self.len()).all(|i| self.at(i) == other.at(i))
+    fn equals(&self, other: &Self, run: &Run) -> Result<bool> {
+        if self.len() != other.len() {
+            return Ok(false);
+        }
+        for i in 0..self.len() {
+            if i.is_multiple_of(CHECKED) {
+                run.check()?;
+            }
+            if self.at(i) != other.at(i) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// How the keys ascend.
-    fn order(&self) -> Order {
+    fn order(&self, run: &Run) -> Result<Order> {
         let mut order = Order::Strict;
         for i in 1..self.len() {
+            if i.is_multiple_of(CHECKED) {
+                run.check()?;
+            }
             match self.at(i - 1).cmp(&self.at(i)) {
                 Ordering::Less => {}
                 Ordering::Equal => order = Order::Ascending,
-                Ordering::Greater => return Order::None,
+                Ordering::Greater => return Ok(Order::None),
             }
         }
-        order
+        Ok(order)
     }
 }
 
@@ -73,22 +90,22 @@ impl Keys for [i64] {
         self[position]
     }
 
-    fn equals(&self, other: &Self) -> bool {
-        self == other
+    fn equals(&self, other: &Self, _run: &Run) -> Result<bool> {
+        Ok(self == other)
     }
 
-    fn order(&self) -> Order {
+    fn order(&self, _run: &Run) -> Result<Order> {
         // Without an early end, so that the compiler takes many rows at a time.
         let (mut ascends, mut strict) = (true, true);
         for (a, b) in self.iter().zip(self.iter().skip(1)) {
             ascends &= a <= b;
             strict &= a < b;
         }
-        match (ascends, strict) {
+        Ok(match (ascends, strict) {
             (true, true) => Order::Strict,
             (true, false) => Order::Ascending,
             _ => Order::None,
-        }
+        })
     }
 }
 
@@ -125,10 +142,10 @@ impl KeySequence {
         }
     }
 
-    pub(crate) fn order(&self) -> Order {
+    pub(crate) fn order(&self, run: &Run) -> Result<Order> {
         match self {
-            Self::Ints(ints) => ints.as_ref().order(),
-            Self::Rows(rows) => rows.order(),
+            Self::Ints(ints) => ints.as_ref().order(run),
+            Self::Rows(rows) => rows.order(run),
         }
     }
 }
@@ -149,7 +166,7 @@ impl KeyEncoder {
     }
 
     /// The sequence of keys in canonical columns that have no nulls.
-    pub(crate) fn encode(&self, columns: &[ArrayRef]) -> Result<KeySequence> {
+    pub(crate) fn encode(&self, columns: &[ArrayRef], run: &Run) -> Result<KeySequence> {
         match (&self.converter, columns) {
             (None, [ints]) => match ints.as_primitive_opt::<Int64Type>() {
                 Some(ints) => Ok(KeySequence::Ints(ints.values().clone())),
@@ -158,7 +175,15 @@ impl KeyEncoder {
                 }
             },
             (Some(converter), columns) => {
-                converter.convert_columns(columns).map(KeySequence::Rows).map_err(|e| not_comparable(&e))
+                let len = columns.first().map_or(0, |c| c.len());
+                let mut rows = converter.empty_rows(len, 0);
+                for first in (0..len).step_by(CHECKED) {
+                    run.check()?;
+                    let part: Vec<ArrayRef> =
+                        columns.iter().map(|c| c.slice(first, CHECKED.min(len - first))).collect();
+                    converter.append(&mut rows, &part).map_err(|e| not_comparable(&e))?;
+                }
+                Ok(KeySequence::Rows(rows))
             }
             (None, _) => Err(Error::internal("several key columns where one was planned")),
         }
