@@ -133,7 +133,9 @@ def _plain_scalar(value: object) -> str:
     if isinstance(value, (datetime.date, datetime.datetime)):
         return value.isoformat()
     if type(value).__module__ == "numpy" and type(value).__name__ == "datetime64":
-        return str(value)
+        # Without a day, or with an hour alone, its text is no date and no time.
+        unit = {"Y": "D", "M": "D", "W": "D", "h": "s", "m": "s"}.get(value.dtype.str[4:-1])  # type: ignore[attr-defined]
+        return str(value.astype(f"M8[{unit}]") if unit else value)  # type: ignore[attr-defined]
     if isinstance(value, (int, decimal.Decimal)):
         return str(value)
     if hasattr(type(value), "__index__"):

@@ -5,9 +5,10 @@ Whatever comes is copied: a source that is changed or deleted later changes no f
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 from hypostyle import _arguments, _native
 from hypostyle._errors import InvalidRequest
@@ -25,8 +26,10 @@ def batch(source: object) -> _native.Batch:
     """Return the columns of a spine."""
     if isinstance(source, Mapping):
         return _native.Batch.from_columns([_column(name, values) for name, values in source.items()])
-    if _is_pandas(source) and not has("pyarrow"):
-        return _native.Batch.from_columns(list(_pandas_columns(source)))
+    if _is_of("pandas", "DataFrame", source):
+        return _pandas_batch(source)
+    if _is_of("polars", "DataFrame", source) and any(_is_null(series) for series in source):  # type: ignore[attr-defined]
+        return _native.Batch.from_columns([_column(series.name, series) for series in source])  # type: ignore[attr-defined]
     if hasattr(source, "__arrow_c_stream__"):
         return _native.Batch.from_stream(source.__arrow_c_stream__())
     if hasattr(source, "__arrow_c_array__"):
@@ -35,15 +38,32 @@ def batch(source: object) -> _native.Batch:
     raise _arguments.wrong_type("spine", source, wanted)
 
 
-def _is_pandas(source: object) -> bool:
-    # A frame of a module that nobody has imported is none.
+def _is_of(module: str, kind: str, source: object) -> TypeGuard[Any]:
+    # What is of a module that nobody has imported does not exist.
+    imported = sys.modules.get(module)
+    return imported is not None and isinstance(source, getattr(imported, kind))
+
+
+def _is_pandas_array(values: object) -> bool:
+    """Whether these are what a series of pandas' own dtypes is made of, such as ``pandas.array([1, None])``."""
     pandas = sys.modules.get("pandas")
-    return pandas is not None and isinstance(source, pandas.DataFrame)
+    return pandas is not None and isinstance(values, pandas.api.extensions.ExtensionArray)
 
 
-def _column(name: object, values: object) -> _native.Column:
+def _is_null(series: Any) -> bool:
+    """Whether Polars knows no type for a column; arrow-rs refuses the form in which it gives those."""
+    return str(series.dtype) == "Null"
+
+
+def _column(name: object, values: Any) -> _native.Column:
     if not isinstance(name, str):
         raise _arguments.wrong_type("spine", name, "a dict whose keys are the columns' names")
+    if _is_of("pandas", "Index", values) or _is_pandas_array(values):
+        values = sys.modules["pandas"].Series(values)
+    if _is_of("pandas", "Series", values):
+        return _pandas_column(name, values)
+    if _is_of("polars", "Series", values) and _is_null(values):
+        return _native.Column.from_sequence(name, [None] * len(values), False)
     if hasattr(values, "__arrow_c_stream__"):
         return _native.Column.from_stream(name, values.__arrow_c_stream__())
     if hasattr(values, "__arrow_c_array__"):
@@ -52,7 +72,18 @@ def _column(name: object, values: object) -> _native.Column:
         return _array(name, values)
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         raise _arguments.wrong_type(f"spine[{name!r}]", values, "a sequence of values")
-    return _native.Column.from_sequence(name, values, False)
+    return _sequence(name, list(values))
+
+
+def _sequence(name: str, items: list[Any], *, pandas: bool = False) -> _native.Column:
+    """Return a column of Python values, among which numpy's times are no datetimes."""
+    first = next((item for item in items if item is not None), None)
+    if type(first).__module__ == "numpy" and type(first).__name__ in ("datetime64", "timedelta64"):
+        import numpy
+
+        with contextlib.suppress(TypeError, ValueError):
+            return _array(name, numpy.array(items, dtype=first.dtype.kind + "8"))
+    return _native.Column.from_sequence(name, items, pandas)
 
 
 def _array(name: str, values: Any, zone: str | None = None, *, pandas: bool = False) -> _native.Column:
@@ -68,6 +99,9 @@ def _array(name: str, values: Any, zone: str | None = None, *, pandas: bool = Fa
     unit = None
     if array.dtype.kind in "mM":
         unit, step = numpy.datetime_data(array.dtype)
+        if (array.dtype.kind, unit, step) == ("M", "D", 1):
+            # Days are dates, as to_numpy() gives them.
+            return _native.Column.from_sequence(name, array.tolist(), False)
         if unit not in _UNITS or step != 1:
             unit = "s" if array.dtype.kind == "M" and unit in ("Y", "M", "W", "D", "h", "m") else "ns"
             array = array.astype(f"{array.dtype.kind}8[{unit}]")
@@ -75,26 +109,41 @@ def _array(name: str, values: Any, zone: str | None = None, *, pandas: bool = Fa
     elif pandas and array.dtype.kind == "f":
         valid = ~numpy.isnan(array)
     elif kind not in _PLAIN:
-        return _native.Column.from_sequence(name, array.tolist() if kind[0] in "US" else array, pandas)
+        return _sequence(name, array.tolist() if kind[0] in "US" else list(array), pandas=pandas)
     plain = numpy.ascontiguousarray(array, dtype=array.dtype.newbyteorder("=")).view("u1")
     all_valid = valid is None or bool(valid.all())
     return _native.Column.from_buffer(name, kind, unit, zone, plain, None if all_valid else valid.view("u1"))
 
 
-def _pandas_columns(frame: Any) -> Iterable[_native.Column]:
-    """Return the columns of a pandas frame through numpy, which is what there is without pyarrow."""
-    import numpy
-
-    for name, series in frame.items():
+def _pandas_batch(frame: Any) -> _native.Batch:
+    """Return the columns of a pandas frame, and the levels of its index that have a name."""
+    levels = [level for level in frame.index.names if level is not None and level not in frame.columns]
+    if levels:
+        frame = frame.reset_index(levels)
+    frame = frame.reset_index(drop=True)
+    for name in frame.columns:
         if not isinstance(name, str):
             raise _arguments.wrong_type("spine", name, "a frame whose columns have names in text")
-        dtype = series.dtype
-        zone = getattr(dtype, "tz", None)
-        if zone is not None:
-            naive = series.dt.tz_convert("UTC").dt.tz_localize(None)
-            yield _array(name, naive.to_numpy(), str(zone), pandas=True)
-        elif isinstance(dtype, numpy.dtype):
-            yield _array(name, series.to_numpy(), pandas=True)
-        else:
-            # Categories, nullable numbers, strings: value by value.
-            yield _native.Column.from_sequence(name, series.tolist(), True)
+    if has("pyarrow"):
+        # What pyarrow refuses, such as values of mixed types, is refused below in words that name the column.
+        with contextlib.suppress(TypeError, ValueError, NotImplementedError):
+            return _native.Batch.from_stream(frame.__arrow_c_stream__())
+    return _native.Batch.from_columns([_pandas_column(name, series) for name, series in frame.items()])
+
+
+def _pandas_column(name: str, series: Any) -> _native.Column:
+    """Return a column of a pandas series, through numpy where that is exact or all there is."""
+    import numpy
+
+    dtype = series.dtype
+    zone = getattr(dtype, "tz", None)
+    if zone is not None and hasattr(series, "dt") and hasattr(dtype, "unit"):
+        naive = series.dt.tz_convert("UTC").dt.tz_localize(None)
+        return _array(name, naive.to_numpy(), str(zone), pandas=True)
+    if isinstance(dtype, numpy.dtype):
+        return _array(name, series.to_numpy(), pandas=True)
+    if has("pyarrow") and hasattr(series, "__arrow_c_stream__"):
+        with contextlib.suppress(TypeError, ValueError, NotImplementedError):
+            return _native.Column.from_stream(name, series.__arrow_c_stream__())
+    # Categories, nullable numbers, strings: value by value.
+    return _sequence(name, series.tolist(), pandas=True)

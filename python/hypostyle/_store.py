@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -407,7 +408,15 @@ def _warn_of_unmatched(frame: Frame) -> None:
         return
     for table in frame._native.unmatched():
         message = f"table {table!r} has no row for any of the frame's {len(frame)} keys: its columns are all null"
-        warnings.warn(message, NoMatchWarning, stacklevel=3)
+        warnings.warn(message, NoMatchWarning, stacklevel=_levels_to_caller())
+
+
+def _levels_to_caller() -> int:
+    """Return the ``stacklevel`` at which the code stands that called this package."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("hypostyle."):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def _in_order(frame: Frame, features: Sequence[str], full_names: bool) -> Frame:
