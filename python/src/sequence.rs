@@ -93,7 +93,8 @@ fn item_of(name: &str, row: usize, value: &Bound<'_, PyAny>, nan_is_null: bool) 
     if value.is_instance_of::<PyDateTime>() {
         // pandas' own datetime has a part that Python's lacks, which must not be lost: it would match another key.
         if class == "Timestamp" && value.getattr("nanosecond")?.extract::<u32>()? != 0 {
-            let error = Error::invalid(format!("the time in row {row} has nanoseconds, which a datetime has not"));
+            let error =
+                Error::invalid(format!("the time in row {row} has nanoseconds, which a datetime has not"));
             let error = error.column(name).hint("give a pandas Series or a numpy array of times");
             return Err(error).or_raise(py);
         }

@@ -256,3 +256,43 @@ fn a_join_that_names_no_key_finds_it() {
         assert!(store.join(&given).is_ok());
     }
 }
+
+#[test]
+fn a_second_join_reads_no_keys_and_a_table_that_was_rewritten_is_read_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, keys: Vec<i64>, add: f64| {
+        let values = |by: f64| -> ArrayRef {
+            Arc::new(Float64Array::from_iter_values(keys.iter().map(|k| *k as f64 * by + add)))
+        };
+        let columns = [
+            ("k", Arc::new(Int64Array::from(keys.clone())) as ArrayRef),
+            ("x", values(1.0)),
+            ("y", values(2.0)),
+        ];
+        write_file(&batch(columns), &folder.path().join(format!("{name}.parquet")), Format::Parquet).unwrap();
+    };
+    write("a", (0..1000).collect(), 0.0);
+    write("b", (0..1000).rev().collect(), 0.0);
+    let store = Store::open(folder.path()).unwrap();
+    let join = |column: &str, last: Option<u64>| {
+        let of = |name: &str| TableSpec::named(name).columns([column]);
+        let mut spec = JoinSpec::new(["k"]).full_names(true).table(of("a")).table(of("b"));
+        spec.rows.last = last;
+        let frame = store.join(&spec).unwrap();
+        let values = |at: usize| frame.batch().column(at).to_data().buffers()[0].typed_data::<f64>().to_vec();
+        (values(1), values(2), frame.stats().bytes_read)
+    };
+    let upward = |by: f64| (0..1000).map(|k| f64::from(k) * by).collect::<Vec<_>>();
+    let (a, b, first) = join("x", None);
+    assert_eq!((a, b), (upward(1.0), upward(1.0)));
+    let (a, b, second) = join("y", None);
+    assert_eq!((a, b), (upward(2.0), upward(2.0)));
+    assert!(second < first, "{second} bytes read after {first}");
+    assert_eq!(join("x", Some(2)).0, [998.0, 999.0]);
+    assert!(store.remembered.get().bytes() > 0);
+    // Other keys under the same name, as a writer renames them into place.
+    write("b", (500..1500).collect(), 0.5);
+    let (a, b, _) = join("x", Some(2));
+    assert_eq!((a, b), (vec![998.0, 999.0], vec![998.5, 999.5]));
+    assert_eq!(join("y", None).0.len(), 500);
+}
