@@ -1,6 +1,7 @@
 """How many frames a second a process gives when 1, 8 or 64 of its threads ask at once, and how long each waits.
 
-All threads share one store. Each asks, drops the frame and asks again for other columns until the time is over.
+All threads share one store. Each asks, drops the frame and asks again for other columns until the time is over,
+but once at least.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def at_once(ask, turns: list[list[str]], callers: int, seconds: float) -> dict:
     def caller(number: int) -> None:
         ready.wait()
         turn = number
-        while time.perf_counter() < end:
+        while not times[number] or time.perf_counter() < end:
             start = time.perf_counter()
             ask(turns[turn % len(turns)])
             times[number].append((time.perf_counter() - start) * 1e3)
@@ -55,8 +56,6 @@ def at_once(ask, turns: list[list[str]], callers: int, seconds: float) -> dict:
         thread.join()
     took = time.perf_counter() - began
     ms = [each for of_one in times for each in of_one]
-    if not all(times):
-        raise SystemExit(f"error: of {callers} callers some got no frame; ask for longer than {seconds} s")
     median, p99 = statistics.median(ms), figures.p99(ms)
     return {
         "callers": callers,

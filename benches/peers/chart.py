@@ -9,7 +9,7 @@ import math
 from xml.sax.saxutils import escape
 
 from cells import OURS, cell, median
-from report import NAMES
+from report import files_of, times
 
 #: What each bar is called, the contender it shows, the one its mark shows, and its colour.
 BARS = [
@@ -37,7 +37,7 @@ def svg(run: dict) -> str:
     panel_width, panel_height = (WIDTH - 3 * MARGIN) // 2, PANEL_HEAD + len(bars) * STEP + 26
     height = 44 + len(writers) * panel_height + 30
     seen = [value for one in cells for bar in bars for name in bar[1:3] if name and (value := median(one, name))]
-    scale = Scale(min(seen, default=1), max(seen, default=10), panel_width - LABELS - 70)
+    scale = Scale(min(seen, default=1), max(seen, default=10), panel_width - LABELS - 96)
     body = [text(MARGIN, 26, "Milliseconds from the call to the frame, median; logarithmic, shorter is better", "head")]
     for row, files in enumerate(writers):
         for column, query in enumerate(("training", "inference")):
@@ -68,10 +68,9 @@ class Scale:
 
 
 def panel(one: dict, bars: list, left: float, top: float, scale: Scale) -> list[str]:
-    files = NAMES.get(one["files"], one["files"])
     zero, first = left + LABELS, top + PANEL_HEAD
     bottom = first + len(bars) * STEP
-    drawn = [text(left, top + 20, f"{one['query']}, files written by {files}", "head")]
+    drawn = [text(left, top + 20, f"{one['query'].capitalize()}, {files_of(one)}", "head")]
     for power in scale.ticks():
         x = zero + scale.at(10**power)
         drawn.append(f'<line class="axis" x1="{x:.1f}" y1="{first - 4}" x2="{x:.1f}" y2="{bottom}"/>')
@@ -93,7 +92,9 @@ def panel(one: dict, bars: list, left: float, top: float, scale: Scale) -> list[
 
 def beside(ms: float, ours: float | None, name: str) -> str:
     figure = f"{ms:.1f}" if ms >= 1 else f"{ms:.2f}"
-    return figure if ours is None or name == OURS else f"{figure} ({ms / ours:.1f}×)"
+    if ours is None or name == OURS:
+        return figure
+    return f"{figure} ({times(ms / ours)})"
 
 
 def text(x: float, y: float, content: str, kind: str, anchor: str = "start") -> str:

@@ -111,6 +111,8 @@ def of_chunk(file: mmap.mmap, chunk: pq.ColumnChunkMetaData, first_wanted: int) 
                 wanted += [page] if kind == DATA else without_levels(page, details)
                 wants_dictionary |= details[2 if kind == DATA else 4] in DICTIONARY_ENCODINGS
         at = reader.at + compressed
+    if at != end:
+        raise SystemExit(f"error: the pages of {chunk.path_in_schema} end at {at}, its chunk at {end}")
     return [dictionary, *wanted] if dictionary and wants_dictionary else wanted
 
 

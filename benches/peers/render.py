@@ -24,9 +24,9 @@ def add_modes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--without-hypostyle", action="store_true", help="the peers and the limit alone")
 
 
-def parts(run: dict) -> dict[Path, str]:
-    """The whole text of each file that is made of a run."""
-    found = {SVG: chart.svg(run)}
+def parts(run: dict | None) -> dict[Path, str]:
+    """The whole text of each file that is made of a run; what to say when there is none."""
+    found = {SVG: chart.svg(run)} if run else {}
     for page, section in PAGES.items():
         before, rest = page.read_text(encoding="utf-8").split(BEGIN)
         found[page] = f"{before}{BEGIN}\n{section(run)}\n{END}{rest.split(END)[1]}"
@@ -42,7 +42,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     add_modes(parser)
     args = parser.parse_args()
-    run = json.loads(JSON.read_text(encoding="utf-8"))
+    run = json.loads(JSON.read_text(encoding="utf-8")) if JSON.exists() else None
     if args.render:
         write(run)
         return 0

@@ -5,17 +5,26 @@ from __future__ import annotations
 import targets
 from cells import OURS, best_peer, cell, contender, median, overhead, peers, ratio
 
-NAMES = {"fixture-tuned": "tuned", "fixture-pyarrow": "fixture, like pyarrow", "fixture-polars": "fixture, like Polars"}
+NAMES = {
+    "pyarrow": "written by pyarrow",
+    "polars": "written by Polars",
+    "fixture-pyarrow": "like those of pyarrow",
+    "fixture-polars": "like those of Polars",
+    "fixture-tuned": "tuned",
+}
+NOTHING = "No run is kept. `benches/peers/run` makes one."
 #: The rates that one firm asks for.
 ASKED_FOR = {"training": 30, "inference": 111}
 
 
-def short(run: dict) -> str:
+def short(run: dict | None) -> str:
+    if run is None:
+        return NOTHING
     cells = run["in_process"]
     names = [c["name"] for c in peers(cells[0])] if cells else []
-    rows = [["files written by", "query", "hypostyle", *names, "limit"]]
+    rows = [["files", "query", "hypostyle", *names, "limit"]]
     for one in cells:
-        row = [NAMES.get(one["files"], one["files"]), one["query"], shown(median(one, OURS))]
+        row = [NAMES[one["files"]], one["query"], shown(median(one, OURS))]
         for name in [*names, "limit"]:
             row.append(beside(median(one, name), median(one, OURS)))
         rows.append(row)
@@ -30,7 +39,9 @@ def short(run: dict) -> str:
     ])
 
 
-def long(run: dict) -> str:
+def long(run: dict | None) -> str:
+    if run is None:
+        return NOTHING
     parts = [setting(run), f"```\n{run['command']}\n```", sizes(run), "![As bars](results/peers.svg)"]
     if run["in_process"]:
         parts.append("#### Targets\n\n" + table([["what", "wanted", "found", "met"], *(t.row() for t in targets.all_of(run))]))
@@ -74,7 +85,7 @@ def whole_process(run: dict) -> str:
     for one in run["whole_process"]:
         ours = median(one, "hypostyle")
         cells = [shown(ours), *(beside(median(one, name), ours) for name in names[1:])]
-        rows.append([NAMES.get(one["files"], one["files"]), one["query"], *cells])
+        rows.append([NAMES[one["files"]], one["query"], *cells])
     count = len(run["whole_process"][0]["contenders"][0]["ms"])
     return (
         "#### Whole processes\n\nFrom the start to an uncompressed Arrow file in memory: `hypostyle join`, and a Python script"
@@ -87,7 +98,7 @@ def memory(run: dict) -> str:
     rows = [["files", "query", "output", *names]]
     for one in run["memory"]:
         grown = [mb(median(one, name)) for name in names]
-        rows.append([NAMES.get(one["files"], one["files"]), one["query"], f"{one['output_bytes'] / 1e6:.2f}", *grown])
+        rows.append([NAMES[one["files"]], one["query"], f"{one['output_bytes'] / 1e6:.2f}", *grown])
     count = len(run["memory"][0]["contenders"][0]["bytes"])
     return (
         "#### Memory\n\nPeak growth of anonymous memory (`RssAnon`) from the process with its libraries imported to the frame,"
@@ -103,7 +114,7 @@ def callers(run: dict) -> str:
         for many in one["callers"]:
             rate = many["frames_a_second"]
             rows.append([
-                NAMES.get(one["files"], one["files"]), one["query"], str(many["callers"]), f"{rate:.0f}", shown(many["median"]),
+                NAMES[one["files"]], one["query"], str(many["callers"]), f"{rate:.0f}", shown(many["median"]),
                 shown(many["p99"]), f"{many['p99_to_median']:.1f}", f"{'yes' if rate >= asked else 'no'}: {asked} are asked for",
             ])
     return (
@@ -129,7 +140,7 @@ def sentences(run: dict) -> list[str]:
             f"Its peak growth of memory is {mb(median(grown, 'hypostyle'))} MB for {mb(grown['output_bytes'])} MB of output"
             f" ({others})."
         )
-    reached = [f"{rate(one):.0f} {one['query']} frames a second on {NAMES.get(one['files'], one['files'])} files" for one in run["callers"]]
+    reached = [f"{rate(one):.0f} {one['query']} frames a second on {files_of(one)}" for one in run["callers"]]
     if reached:
         found.append(f"With 8 callers at once it gives {', '.join(reached)}.")
     return [" ".join(found)] if found else []
@@ -155,7 +166,12 @@ def setting(run: dict) -> str:
 
 
 def title(one: dict) -> str:
-    return f"{one['query'].capitalize()}, files written by {NAMES.get(one['files'], one['files'])}"
+    return f"{one['query'].capitalize()}, {files_of(one)}"
+
+
+def files_of(one: dict) -> str:
+    name = NAMES[one["files"]]
+    return f"files {name}" if " " in name else f"{name} files"
 
 
 def table(rows: list[list[str]]) -> str:
