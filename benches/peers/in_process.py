@@ -129,6 +129,8 @@ def rounds(setting: Setting, contenders: list[Contender], limit: Limit, rows: in
         limit.prepare(columns)
         for contender in lot.sample(contenders, len(contenders)):
             ms, got = timed(lambda: contender.ask(columns))
+            if (release := getattr(contender.ask, "release", None)) is not None:
+                release()
             if got is not None and got != rows:
                 raise SystemExit(f"error: {contender.name} gave {got} rows of {rows} in round {number}")
             if number >= WARM_UP:

@@ -21,13 +21,20 @@ class Asked:
         self.root, self.names = paths[0].parent, [path.stem for path in paths]
         self.last, self.into = last, INTO[into]
         self.store = None if first else hs.open(self.root)
+        #: The store of the latest first call: closing it is not a part of the call.
+        self.held = None
         #: What the library says that the latest call took it, in milliseconds.
         self.library_ms: float | None = None
 
     def __call__(self, columns: list[str]):
-        store = self.store or hs.open(self.root)
+        store = self.store
+        if store is None:
+            store = self.held = hs.open(self.root)
         tables = dict.fromkeys(self.names, columns)
         frame = store.join(key=KEY, tables=tables, how="inner", last=self.last, full_names=True)
         result = getattr(frame, self.into)()
         self.library_ms = frame.stats["total_ms"]
         return result
+
+    def release(self) -> None:
+        self.held = None
