@@ -18,7 +18,7 @@ readonly STAGES=(
     'python:the Python package: its wheel where nothing else is, its tests beside pandas, Polars and pyarrow'
     'typing:mypy, the stubs and ruff find nothing in the Python package'
     'examples:the Python examples and the notebook run'
-    'peers:the joins equal what Polars makes of the same files, to the bit'
+    'peers:the joins equal what the peers make of the same files, to the bit; the figures are those kept'
 )
 
 # The version in tools/cargo-deny.txt.
@@ -75,7 +75,7 @@ stage_scripts() {
     local script
     for script in "${scripts[@]}"; do bash -n "$script"; done
     if command -v python3 >/dev/null; then
-        python3 - benches/peers/*.py <<'PYTHON'
+        python3 - benches/peers/{run,*.py,ways/*.py} <<'PYTHON'
 import ast, sys
 for path in sys.argv[1:]:
     ast.parse(open(path, encoding="utf-8").read(), path)
@@ -200,9 +200,11 @@ stage_examples() {
 }
 
 stage_peers() {
-    venv peers benches/peers/requirements.txt || not_run 'the peers (Polars, pyarrow, DuckDB) cannot be installed'
+    venv peers benches/peers/requirements.txt || not_run 'the peers (Polars, DuckDB, DataFusion, pyarrow) cannot be installed'
     cargo build --release --locked --bin hypostyle
     local size=(--rows 70000 --columns 24)
     [ -z "${HYPOSTYLE_LONG:-}" ] || size=(--rows 70000 --columns 200)
+    benches/peers/run --check
+    benches/peers/run --quick
     target/tools/peers/bin/python benches/peers/check.py --tables 20 "${size[@]}" --dir target/peers
 }

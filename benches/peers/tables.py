@@ -16,11 +16,12 @@ from pathlib import Path
 import polars as pl
 import pyarrow.parquet as pq
 
+from ways import KEY
+
 PROGRAMS = ("pyarrow", "polars")
 PROFILES = ("fixture-pyarrow", "fixture-polars", "fixture-tuned")
 WRITERS = PROGRAMS + PROFILES
 
-KEY = "ts"
 FIRST = datetime(2017, 1, 1)
 
 
@@ -41,9 +42,12 @@ class Shape:
     def names(self) -> list[str]:
         return [f"f{i:03d}" for i in range(self.columns)]
 
-    def chosen(self) -> list[str]:
-        """The four columns that a join takes from each table, spread over its width."""
-        return [self.names()[self.columns * k // 4] for k in range(4)]
+    def chosen(self, turn: int = 0) -> list[str]:
+        """The four columns that a join takes from each table, spread over its width; others in each turn.
+
+        After a quarter as many turns as there are columns the first come again.
+        """
+        return [self.names()[self.columns * k // 4 + turn % (self.columns // 4)] for k in range(4)]
 
     def narrow(self, rows_are: str) -> Shape:
         """The same with few columns and other rows: for what the width has no part in."""

@@ -6,7 +6,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from tables import KEY
+from ways import KEY
 
 
 class Failed(Exception):
@@ -17,8 +17,8 @@ def join_command(
     program: Path, paths: list[Path], columns: list[str], out: Path, last: int | None = None, more: tuple[str, ...] = ()
 ) -> list[str]:
     command = [str(program), "join", "--key", KEY, "--full-names", "--no-progress"]
-    for number, path in enumerate(paths):
-        command += ["--table", f"t{number:02d}={path}:{','.join(columns)}"]
+    for path in paths:
+        command += ["--table", f"{path}:{','.join(columns)}"]
     if last is not None:
         command += ["--last", str(last)]
     return [*command, "--format", "arrow", "-o", str(out), *more]

@@ -1,0 +1,40 @@
+"""This package, as its README asks: into Polars or Arrow, from a store just opened or one that has been asked before.
+
+Not among the peers: they are what it is compared with.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import hypostyle as hs
+
+from ways import KEY
+
+INTO = {"Polars": "to_polars", "Arrow": "to_arrow"}
+
+
+class Asked:
+    """A store and where its frames go. `first` opens the store anew for each call, inside of the time taken."""
+
+    def __init__(self, paths: list[Path], last: int | None, into: str, first: bool) -> None:
+        self.root, self.names = paths[0].parent, [path.stem for path in paths]
+        self.last, self.into = last, INTO[into]
+        self.store = None if first else hs.open(self.root)
+        #: The store of the latest first call: closing it is not a part of the call.
+        self.held = None
+        #: What the library says that the latest call took it, in milliseconds.
+        self.library_ms: float | None = None
+
+    def __call__(self, columns: list[str]):
+        store = self.store
+        if store is None:
+            store = self.held = hs.open(self.root)
+        tables = dict.fromkeys(self.names, columns)
+        frame = store.join(key=KEY, tables=tables, how="inner", last=self.last, full_names=True)
+        result = getattr(frame, self.into)()
+        self.library_ms = frame.stats["total_ms"]
+        return result
+
+    def release(self) -> None:
+        self.held = None
