@@ -1,7 +1,5 @@
 //! A long join that is cancelled from another thread ends soon, wherever it is.
 
-#![expect(clippy::unwrap_used, reason = "this is a test")]
-
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

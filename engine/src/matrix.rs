@@ -317,15 +317,14 @@ mod tests {
                 let f64s = ScalarBuffer::<f64>::from(frame.to_matrix(&names, Float::F64, order).unwrap());
                 let f32s = ScalarBuffer::<f32>::from(frame.to_matrix(&names, Float::F32, order).unwrap());
                 prop_assert_eq!((f64s.len(), f32s.len()), (rows * types.len(), rows * types.len()));
-                for row in 0..rows {
-                    for at in 0..types.len() {
-                        let number = expected[types.len() - 1 - at][row];
+                for (at, numbers) in expected.iter().rev().enumerate() {
+                    for (row, number) in numbers.iter().enumerate() {
                         let cell = match order {
                             Order::RowMajor => row * types.len() + at,
                             Order::ColumnMajor => at * rows + row,
                         };
                         prop_assert_eq!(f64s[cell].to_bits(), number.to_bits());
-                        prop_assert_eq!(f32s[cell].to_bits(), (number as f32).to_bits());
+                        prop_assert_eq!(f32s[cell].to_bits(), (*number as f32).to_bits());
                     }
                 }
             }
