@@ -2,7 +2,7 @@
 
 use arrow_array::{Array, ArrayRef, UInt32Array};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
-use arrow_schema::ArrowError;
+use arrow_schema::{ArrowError, DataType};
 use hypostyle_io::{Error, Result, Run};
 use rayon::prelude::*;
 
@@ -12,7 +12,7 @@ use crate::align::ABSENT;
 const CHUNK: usize = 32 << 10;
 
 /// Values picked by one task, of columns whose parts must be put together afterwards.
-const PART: usize = 1 << 20;
+const PART: usize = 128 << 10;
 
 /// Copies `from[map[i]]` to `into[i]`, zeros where the map says [`ABSENT`].
 pub(crate) fn values(from: &[u8], into: &mut [u8], width: usize, map: &[u32], run: &Run) -> Result<()> {
@@ -88,7 +88,9 @@ pub(crate) fn array(
         let positions = UInt32Array::new(zeroed, present.map(|p| p.slice(first, map.len())));
         arrow_select::take::take(from, &positions, None).map_err(too_large)
     };
-    if map.len() <= PART {
+    // Each part of a column of views would hold on to all of its buffers.
+    let has_views = matches!(from.data_type(), DataType::Utf8View | DataType::BinaryView);
+    if map.len() <= PART || has_views {
         return part(0, map);
     }
     let parts = map.par_chunks(PART).enumerate().map(|(i, map)| part(i * PART, map));

@@ -22,6 +22,7 @@ pub fn join(request: &JoinRequest, run: &Run) -> Result<Frame> {
     let checked = Checked::of(request)?;
     let planned = run.stage("keys and alignment", || checked.plan(run))?;
     let batch = run.stage("columns", || checked.assemble(&planned, run))?;
+    run.check()?;
     for table in &request.tables {
         table.table.check_unchanged().map_err(|e| e.table(&table.name))?;
     }

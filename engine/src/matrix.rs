@@ -294,15 +294,14 @@ mod tests {
             for order in [Order::RowMajor, Order::ColumnMajor] {
                 let f64s = f64s(&batch, order).unwrap();
                 let f32s = f32s(&batch, order).unwrap();
-                for row in 0..rows {
-                    for at in 0..types.len() {
-                        let number = expected[at][row];
+                for (at, numbers) in expected.iter().enumerate() {
+                    for (row, number) in numbers.iter().enumerate() {
                         let cell = match order {
                             Order::RowMajor => row * types.len() + at,
                             Order::ColumnMajor => at * rows + row,
                         };
                         prop_assert_eq!(f64s[cell].to_bits(), number.to_bits());
-                        prop_assert_eq!(f32s[cell].to_bits(), (number as f32).to_bits());
+                        prop_assert_eq!(f32s[cell].to_bits(), (*number as f32).to_bits());
                     }
                 }
             }

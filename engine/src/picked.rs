@@ -1,6 +1,6 @@
 //! From an output's map to what is read of a table: rows in ascending order, and how they become the output's.
 
-use arrow_buffer::NullBuffer;
+use arrow_buffer::{BooleanBufferBuilder, NullBuffer};
 use hypostyle_io::{Error, Result, RowRanges, Run};
 use rayon::prelude::*;
 
@@ -40,24 +40,40 @@ impl Picked {
             RowMap::Each(map) => map,
         };
         run.check()?;
-        let mut wanted: Vec<u32> = map.iter().copied().filter(|p| *p != ABSENT).collect();
-        let ascends = wanted.iter().zip(wanted.iter().skip(1)).all(|(a, b)| a < b);
-        let total = wanted.len() == map.len();
-        if !ascends {
-            run.check()?;
-            wanted.par_sort_unstable();
-            wanted.dedup();
-            run.check()?;
-        }
-        let exact: RowRanges = wanted.iter().map(|p| u64::from(*p)..u64::from(*p) + 1).collect();
+        let total = !map.contains(&ABSENT);
+        let ascends = total && map.iter().zip(map.iter().skip(1)).all(|(a, b)| a < b);
+        run.check()?;
+        let exact = wanted(map, table.rows.len(), run)?;
+        run.check()?;
         let closed = exact.with_gaps_closed(GAP);
         let rows = table.rows.at_positions(&closed);
-        if ascends && total && closed == exact {
+        if ascends && closed == exact {
             return Ok(Self { rows, gather: None });
         }
         let present = gather::present(map);
         Ok(Self { rows, gather: Some(Gather { map: among(&closed, map, run)?, present }) })
     }
+}
+
+/// The positions that a map names, of a table of so many.
+fn wanted(map: &[u32], rows: u64, run: &Run) -> Result<RowRanges> {
+    if map.len() as u64 > rows / 64 {
+        // Marks take less time than sorting, as long as there are not many more of them than positions.
+        let rows = usize::try_from(rows).map_err(|_| Error::limit("more rows than fit memory"))?;
+        let mut marks = BooleanBufferBuilder::new(rows);
+        marks.append_n(rows, false);
+        for map in map.chunks(CHUNK) {
+            run.check()?;
+            for position in map.iter().map(|p| *p as usize).filter(|p| *p < rows) {
+                marks.set_bit(position, true);
+            }
+        }
+        return Ok(marks.finish().set_slices().map(|(start, end)| start as u64..end as u64).collect());
+    }
+    let mut wanted: Vec<u32> = map.iter().copied().filter(|p| *p != ABSENT).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    Ok(wanted.iter().map(|p| u64::from(*p)..u64::from(*p) + 1).collect())
 }
 
 /// Positions of the table as positions among the ranges read, each of which lies in one of them.

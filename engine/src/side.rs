@@ -180,7 +180,7 @@ pub(crate) fn read_column(reader: &Reader<'_>, column: &Column, run: &Run) -> Re
 }
 
 /// Rows that are brought to common terms at once, of types where that is a copy of each value.
-const PART: usize = 1 << 20;
+const PART: usize = 128 << 10;
 
 /// One key column in common terms; a long one part by part, so that the work can be ended between them.
 fn in_parts(column: &ArrayRef, key: KeyType, width: Width, run: &Run) -> Result<Option<ArrayRef>> {

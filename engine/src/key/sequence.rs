@@ -175,7 +175,7 @@ impl KeyEncoder {
                 }
             },
             (Some(converter), columns) => {
-                let len = columns.first().map_or(0, |c| c.len());
+                let len = columns.first().map_or(0, Array::len);
                 let mut rows = converter.empty_rows(len, 0);
                 for first in (0..len).step_by(CHECKED) {
                     run.check()?;
