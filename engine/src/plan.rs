@@ -3,7 +3,6 @@
 //! Positions count rows in three places, and each map says from which to which: *output* rows, rows of the *base*
 //! (the spine, or the first table), and rows of a *table* among those whose keys were read.
 
-use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use hypostyle_io::{Error, Result, RowRanges, Run};
@@ -47,8 +46,7 @@ impl Planned {
     /// Memory that it holds, but for the base, which is remembered by itself.
     pub(crate) fn bytes(&self) -> u64 {
         let maps = self.tables.iter().map(|t| t.map.bytes()).chain([self.rows.bytes()]).sum::<u64>();
-        let ranges =
-            self.tables.iter().map(|t| t.rows.ranges().len() * size_of::<Range<u64>>()).sum::<usize>();
+        let ranges = self.tables.iter().map(|t| size_of_val(t.rows.ranges())).sum::<usize>();
         maps + ranges as u64 + 256 * self.tables.len() as u64
     }
 }

@@ -1,7 +1,5 @@
 //! One table's side of a join: which of its rows matter, and their keys.
 
-use std::ops::Range;
-
 use arrow_array::{Array, ArrayRef, BooleanArray, make_array};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_data::ArrayData;
@@ -107,9 +105,9 @@ impl SideKeys {
     /// Memory that it holds.
     pub(crate) fn bytes(&self) -> u64 {
         let columns =
-            self.columns.iter().chain([&self.first]).map(|c| c.get_buffer_memory_size()).sum::<usize>();
+            self.columns.iter().chain([&self.first]).map(Array::get_buffer_memory_size).sum::<usize>();
         let present = self.present.as_ref().map_or(0, |p| p.len() * size_of::<u32>());
-        (columns + self.keys.bytes() + present + self.rows.ranges().len() * size_of::<Range<u64>>()) as u64
+        (columns + self.keys.bytes() + present + size_of_val(self.rows.ranges())) as u64
     }
 
     /// The row of a key's position, and the key in words, for errors.

@@ -22,18 +22,18 @@ _PLAIN = {"i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "b1"
 _UNITS = ("s", "ms", "us", "ns")
 
 
-def batch(source: object) -> _native.Batch:
+def batch(source: object, options: _native.Options) -> _native.Batch:
     """Return the columns of a spine."""
     if isinstance(source, Mapping):
         return _native.Batch.from_columns([_column(name, values) for name, values in source.items()])
     if _is_of("pandas", "DataFrame", source):
-        return _pandas_batch(source)
+        return _pandas_batch(source, options)
     if _is_of("polars", "DataFrame", source) and any(_is_null(series) for series in source):  # type: ignore[attr-defined]
         return _native.Batch.from_columns([_column(series.name, series) for series in source])  # type: ignore[attr-defined]
     if hasattr(source, "__arrow_c_stream__"):
-        return _native.Batch.from_stream(source.__arrow_c_stream__())
+        return _native.Batch.from_stream(source.__arrow_c_stream__(), options)
     if hasattr(source, "__arrow_c_array__"):
-        return _native.Batch.from_array(*source.__arrow_c_array__())
+        return _native.Batch.from_array(*source.__arrow_c_array__(), options)
     wanted = "a DataFrame, an Arrow table, or a dict of columns"
     raise _arguments.wrong_type("spine", source, wanted)
 
@@ -115,7 +115,7 @@ def _array(name: str, values: Any, zone: str | None = None, *, pandas: bool = Fa
     return _native.Column.from_buffer(name, kind, unit, zone, plain, None if all_valid else valid.view("u1"))
 
 
-def _pandas_batch(frame: Any) -> _native.Batch:
+def _pandas_batch(frame: Any, options: _native.Options) -> _native.Batch:
     """Return the columns of a pandas frame, and the levels of its index that have a name."""
     levels = [level for level in frame.index.names if level is not None and level not in frame.columns]
     if levels:
@@ -127,7 +127,7 @@ def _pandas_batch(frame: Any) -> _native.Batch:
     if has("pyarrow"):
         # What pyarrow refuses, such as values of mixed types, is refused below in words that name the column.
         with contextlib.suppress(TypeError, ValueError, NotImplementedError):
-            return _native.Batch.from_stream(frame.__arrow_c_stream__())
+            return _native.Batch.from_stream(frame.__arrow_c_stream__(), options)
     return _native.Batch.from_columns([_pandas_column(name, series) for name, series in frame.items()])
 
 

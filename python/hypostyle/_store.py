@@ -170,7 +170,7 @@ class Store:
         )
         options = _options(timeout, threads, memory_limit, io, strategy)
         store = self._open()
-        rows = None if spine is None else _spine.batch(spine)
+        rows = None if spine is None else _spine.batch(spine, options)
         with teller(progress) as tell:
             frame = Frame(store.join(native, options, rows, tell))
         _warn_of_unmatched(frame)
@@ -267,8 +267,8 @@ class Store:
             last=None if last is None else _arguments.count("last", last),
             full_names=None if full_names is None else _arguments.flag("full_names", full_names),
         )
-        rows = None if spine is None else _spine.batch(spine)
         options = _options(timeout, threads, memory_limit, io, strategy)
+        rows = None if spine is None else _spine.batch(spine, options)
         return Explanation(*self._open().explain(native, options, rows))
 
     # What is there

@@ -1,13 +1,15 @@
 //! The rows that a join is to fill.
 
-use arrow_array::{RecordBatch, RecordBatchOptions};
-use arrow_schema::{Field, Schema};
-use hypostyle::Error;
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_schema::{Field, FieldRef, Schema};
+use hypostyle::{Error, JoinOptions};
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
 use crate::column::Column;
 use crate::errors::{OrRaise, from_arrow};
+use crate::options::Options;
+use crate::wait::wait;
 use crate::{ffi, own};
 
 /// Columns of one length, in memory of their own: whatever becomes of their source, they stay as they are.
@@ -21,10 +23,9 @@ pub(crate) struct Batch {
 impl Batch {
     /// From `__arrow_c_stream__` of a table.
     #[staticmethod]
-    fn from_stream(py: Python<'_>, capsule: &Bound<'_, PyCapsule>) -> PyResult<Self> {
+    fn from_stream(py: Python<'_>, capsule: &Bound<'_, PyCapsule>, options: &Options) -> PyResult<Self> {
         let (field, chunks) = ffi::read_stream(capsule)?;
-        let owned = || own::batch(&field, &chunks).map_err(from_arrow("the spine is no table"));
-        py.detach(owned).or_raise(py).map(|batch| Self { batch })
+        Self::owned(py, options, field, chunks)
     }
 
     /// From `__arrow_c_array__` of a record batch.
@@ -33,10 +34,10 @@ impl Batch {
         py: Python<'_>,
         schema: &Bound<'_, PyCapsule>,
         array: &Bound<'_, PyCapsule>,
+        options: &Options,
     ) -> PyResult<Self> {
         let (field, array) = ffi::read_array(schema, array)?;
-        let owned = || own::batch(&field, &[array]).map_err(from_arrow("the spine is no table"));
-        py.detach(owned).or_raise(py).map(|batch| Self { batch })
+        Self::owned(py, options, field, vec![array])
     }
 
     /// From columns that have their names.
@@ -65,6 +66,13 @@ impl Batch {
 }
 
 impl Batch {
+    /// Copies what another library gave; as a part of the join that it is for, which may be ended meanwhile.
+    fn owned(py: Python<'_>, options: &Options, field: FieldRef, chunks: Vec<ArrayRef>) -> PyResult<Self> {
+        let copy =
+            move |_: &JoinOptions| own::batch(&field, &chunks).map_err(from_arrow("the spine is no table"));
+        wait(py, options.get(), None, copy).map(|batch| Self { batch })
+    }
+
     pub(crate) fn get(&self) -> RecordBatch {
         self.batch.clone()
     }

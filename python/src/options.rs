@@ -1,6 +1,6 @@
 //! How a join is done, as it comes from Python.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytesize::ByteSize;
 use hypostyle::{Error, IoMode, JoinOptions, Result, Strategy};
@@ -10,9 +10,11 @@ use crate::errors::OrRaise;
 
 /// `threads=`, `memory_limit=`, `timeout=`, `io=`, `strategy=`.
 #[pyclass(frozen, module = "hypostyle._native")]
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Options {
     options: JoinOptions,
+    /// When the call began: what comes before the join, such as taking a spine over, counts against the timeout.
+    began: Instant,
 }
 
 #[pymethods]
@@ -28,13 +30,16 @@ impl Options {
         io: Option<&str>,
         strategy: Option<&str>,
     ) -> PyResult<Self> {
-        read(timeout, threads, memory_limit, io, strategy).or_raise(py).map(|options| Self { options })
+        let began = Instant::now();
+        read(timeout, threads, memory_limit, io, strategy).or_raise(py).map(|options| Self { options, began })
     }
 }
 
 impl Options {
     pub(crate) fn get(&self) -> JoinOptions {
-        self.options.clone()
+        let mut options = self.options.clone();
+        options.timeout = options.timeout.map(|timeout| timeout.saturating_sub(self.began.elapsed()));
+        options
     }
 }
 

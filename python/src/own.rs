@@ -4,15 +4,37 @@ use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, make_array};
 use arrow_buffer::{Buffer, NullBuffer};
 use arrow_data::ArrayData;
 use arrow_data::transform::MutableArrayData;
-use arrow_schema::{ArrowError, FieldRef, Schema};
+use arrow_schema::{ArrowError, DataType, FieldRef, Schema};
+use rayon::prelude::*;
 
 /// A copy of an array's rows alone, in memory of its own, whose every value has been checked.
 pub(crate) fn array(array: &dyn Array) -> Result<ArrayRef, ArrowError> {
     let data = array.to_data();
     let mut copy = MutableArrayData::new(vec![&data], false, data.len());
     copy.try_extend(0, 0, data.len())?;
-    // Views and dictionaries still lean on the buffers of the original.
-    deep(&copy.freeze()).map(make_array)
+    let copy = copy.freeze();
+    if leans(copy.data_type()) {
+        return deep(&copy).map(make_array);
+    }
+    copy.validate_full()?;
+    Ok(make_array(copy))
+}
+
+/// Whether a copy of such an array still has buffers of the original: views, and the values of dictionaries.
+fn leans(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Utf8View | DataType::BinaryView | DataType::Dictionary(..) => true,
+        DataType::List(field)
+        | DataType::LargeList(field)
+        | DataType::FixedSizeList(field, _)
+        | DataType::Map(field, _) => leans(field.data_type()),
+        DataType::Struct(fields) => fields.iter().any(|f| leans(f.data_type())),
+        DataType::ListView(_)
+        | DataType::LargeListView(_)
+        | DataType::Union(..)
+        | DataType::RunEndEncoded(..) => true,
+        _ => false,
+    }
 }
 
 fn deep(data: &ArrayData) -> Result<ArrayData, ArrowError> {
@@ -29,9 +51,9 @@ fn deep(data: &ArrayData) -> Result<ArrayData, ArrowError> {
         .build()
 }
 
-/// One batch of chunks that came from elsewhere, in memory of its own.
+/// One batch of chunks that came from elsewhere, in memory of its own. Called on the threads that joins work on.
 pub(crate) fn batch(field: &FieldRef, chunks: &[ArrayRef]) -> Result<RecordBatch, ArrowError> {
-    let arrow_schema::DataType::Struct(fields) = field.data_type() else {
+    let DataType::Struct(fields) = field.data_type() else {
         return Err(ArrowError::SchemaError(format!("it has rows of {}, not columns", field.data_type())));
     };
     let mut rows = 0;
@@ -46,7 +68,8 @@ pub(crate) fn batch(field: &FieldRef, chunks: &[ArrayRef]) -> Result<RecordBatch
             column.push(part);
         }
     }
-    let columns = columns.iter().zip(fields).map(|(parts, field)| joined(field, parts));
+    let fields_of: Vec<&FieldRef> = fields.iter().collect();
+    let columns = columns.par_iter().zip(fields_of).map(|(parts, field)| joined(field, parts));
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     // A producer's word that nothing is null is not relied on.
     let fields = fields.iter().map(|f| f.as_ref().clone().with_nullable(true)).collect::<Vec<_>>();
