@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+# The engine's hints name the command's flags, of which Python has arguments.
+_IN_PYTHON = {
+    "--memory-limit": "memory_limit=",
+    "--from/--to/--last": "start=, end= or last=",
+    "--table PATH:COLUMN,…": "tables=",
+    "--spine PATH": "spine=",
+    "--format": "format=",
+    "--key": "key=",
+}
+
 
 class HypostyleError(Exception):
     """Any error of this package; the message is one line that names table, file, column and value.
@@ -37,6 +47,9 @@ class HypostyleError(Exception):
         retryable: bool = False,
     ) -> None:
         super().__init__(message)
+        if hint is not None:
+            for flag, argument in _IN_PYTHON.items():
+                hint = hint.replace(flag, argument)
         self.table = table
         self.path = path
         self.column = column

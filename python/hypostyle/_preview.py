@@ -53,7 +53,7 @@ def as_text(native: _native.Frame) -> str:
     # More columns than a terminal has room for need not be made into text.
     many = list(range(min(len(names), max(room // 4, 1))))
     for index, values in zip(many, _columns(native, many), strict=True):
-        cells = [_printable(names[index]), types[index], *values]
+        cells = [_printable(names[index]), _printable(types[index]), *values]
         width = max(map(_width, cells)) + 2
         rest = 5 if index + 1 < len(names) else 0
         if shown and used + width + rest > room:
@@ -72,6 +72,10 @@ def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+def _escaped(text: str) -> str:
+    return html.escape(_printable(text))
+
+
 def _pad(text: str, width: int, right: bool) -> str:
     space = " " * (width - _width(text))
     return space + text if right else text + space
@@ -85,13 +89,13 @@ def as_html(native: _native.Frame) -> str:
     columns = _columns(native, shown)
     align = ["right" if _is_number(types[i]) else "left" for i in shown]
     head = "".join(
-        f'<th style="text-align:{side}">{html.escape(names[i])}<br><small>{html.escape(types[i])}</small></th>'
+        f'<th style="text-align:{side}">{_escaped(names[i])}<br><small>{_escaped(types[i])}</small></th>'
         for i, side in zip(shown, align, strict=True)
     )
     body = "".join(
         "<tr>"
         + "".join(
-            f'<td style="text-align:{side}">{html.escape(value)}</td>'
+            f'<td style="text-align:{side}">{_escaped(value)}</td>'
             for value, side in zip(row, align, strict=True)
         )
         + (f"<td>{_MORE}</td>" if more else "")

@@ -74,7 +74,7 @@ class JoinSpec:
             "how": _arguments.optional("how", how, str),
             "tables": list_tables(tables),
             "full_names": _arguments.flag("full_names", full_names),
-            "spine": {"path": _arguments.path("spine", spine)} if isinstance(spine, (str, os.PathLike)) else spine,
+            "spine": spine if spine is None or isinstance(spine, Mapping) else {"path": _arguments.path("spine", spine)},
             "rows": _without_none(
                 {
                     "from": _arguments.bound("start", start),
@@ -139,7 +139,10 @@ class JoinSpec:
         InvalidRequest
             A reference has not exactly one colon, or comes twice.
         """
-        native = _native.Spec.from_features(_arguments.names("features", features))
+        references = _arguments.names("features", features)
+        if not references:
+            raise _arguments.invalid("`features` is an empty list", "name features, such as wind:speed_80m")
+        native = _native.Spec.from_features(references)
         return cls._of(native.with_changes(key=_arguments.key(key)))
 
     def to_dict(self) -> dict[str, Any]:

@@ -162,7 +162,7 @@ class Store:
         spec_of = self._spec(spec, tables, features)
         native = spec_of._native.with_changes(
             key=_arguments.key(key),
-            how=_arguments.optional("how", how, str),
+            how=_how(how, spine),
             start=_arguments.bound("start", start),
             end=_arguments.bound("end", end),
             last=None if last is None else _arguments.count("last", last),
@@ -261,7 +261,7 @@ class Store:
         """
         native = self._spec(spec, tables, features)._native.with_changes(
             key=_arguments.key(key),
-            how=_arguments.optional("how", how, str),
+            how=_how(how, spine),
             start=_arguments.bound("start", start),
             end=_arguments.bound("end", end),
             last=None if last is None else _arguments.count("last", last),
@@ -314,6 +314,7 @@ class Store:
         self._native = None
 
     def __enter__(self) -> Store:
+        self._open()
         return self
 
     def __exit__(
@@ -358,6 +359,13 @@ class Store:
         if isinstance(spec, (str, os.PathLike)):
             return JoinSpec.from_path(spec)
         raise _arguments.wrong_type("spec", spec, "a path, a dict or a JoinSpec")
+
+
+def _how(how: object, spine: object) -> str | None:
+    word: str | None = _arguments.optional("how", how, str)
+    if spine is not None and word not in (None, "spine"):
+        raise _arguments.invalid(f"`how` is {word!r}, and a spine is given", 'leave out one of them, or say how="spine"')
+    return word
 
 
 class _Told(dict[str, Any]):
