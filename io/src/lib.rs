@@ -35,10 +35,12 @@
 #![deny(clippy::indexing_slicing)]
 
 mod describe;
+mod encoding;
 mod error;
 mod file;
 mod footer;
 mod index;
+mod page;
 mod platform;
 mod prune;
 mod read;

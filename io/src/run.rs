@@ -59,6 +59,7 @@ pub struct Run {
     memory_peak: AtomicU64,
     cancelled: AtomicBool,
     deadline: Option<Instant>,
+    verify: bool,
     started: Instant,
     spans: Mutex<Vec<Span>>,
     stages: Mutex<Vec<(&'static str, Duration)>>,
@@ -80,6 +81,7 @@ impl Run {
             memory_peak: AtomicU64::new(0),
             cancelled: AtomicBool::new(false),
             deadline: None,
+            verify: true,
             started: Instant::now(),
             spans: Mutex::new(Vec::new()),
             stages: Mutex::new(Vec::new()),
@@ -91,6 +93,17 @@ impl Run {
     pub fn with_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.deadline = timeout.map(|t| self.started + t);
         self
+    }
+
+    /// The same run, which compares the checksums of pages, where there are any, unless `verify` is false.
+    #[must_use]
+    pub fn with_verify(mut self, verify: bool) -> Self {
+        self.verify = verify;
+        self
+    }
+
+    pub(crate) fn verifies(&self) -> bool {
+        self.verify
     }
 
     /// Asks the work to stop at the next step with [`ErrorKind::Cancelled`].
