@@ -95,9 +95,9 @@ impl<'a> Compact<'a> {
         Ok(Some(Field { id: *last, kind }))
     }
 
-    /// The value of an `i32` field.
+    /// The value of an `i32` field. Integers of all widths are written alike, so a wrong width does no harm.
     pub(crate) fn i32(&mut self, field: Field) -> Result<i32> {
-        if field.kind != kind::I32 {
+        if !matches!(field.kind, kind::I16 | kind::I32 | kind::I64) {
             return Err(ThriftError::Malformed("a field that is a number has another type"));
         }
         i32::try_from(self.zigzag()?).map_err(|_| ThriftError::Malformed("a number does not fit 32 bits"))
