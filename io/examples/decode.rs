@@ -1,5 +1,9 @@
 //! Times decoding of the first columns of the tables in a folder: `decode FOLDER COLUMNS LAST THREADS`.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement that cannot do its work should stop")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a measurement that cannot do its work should stop"
+)]
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,13 +23,18 @@ fn main() {
     paths.sort();
     let tables: Vec<Table> = paths
         .iter()
-        .map(|p| Table::new("t", vec![Arc::new(ParquetFile::open(p, mode, &opening).unwrap())], Missing::Error).unwrap())
+        .map(|p| {
+            Table::new("t", vec![Arc::new(ParquetFile::open(p, mode, &opening).unwrap())], Missing::Error)
+                .unwrap()
+        })
         .collect();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     let rows = |t: &Table| RowRanges::from_ranges([if last == 0 { 0 } else { t.rows() - last }..t.rows()]);
     let work: Vec<_> = tables
         .iter()
-        .flat_map(|t| t.column_names().into_iter().skip(1).take(columns).map(move |c| (t, t.column(&c).unwrap())))
+        .flat_map(|t| {
+            t.column_names().into_iter().skip(1).take(columns).map(move |c| (t, t.column(&c).unwrap()))
+        })
         .collect();
     let mut slab = Slab::new(work.iter().map(|(t, _)| rows(t).len() as usize * 8)).unwrap();
     let mut times = Vec::new();

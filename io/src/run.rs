@@ -25,6 +25,8 @@ pub struct Counters {
     pub units_planned: CachePadded<AtomicU64>,
     /// Units of work done.
     pub units_done: CachePadded<AtomicU64>,
+    /// Units of work that the general reader did: nested columns, rare types and encodings.
+    pub units_general: CachePadded<AtomicU64>,
 }
 
 impl Counters {

@@ -117,7 +117,8 @@ fn unpack<const WIDTH: usize>(packed: &[u8], out: &mut [u32]) {
         macro_rules! places {
             ($($place:literal)*) => { [$(number::<WIDTH, $place>(&words)),*] };
         }
-        *group = places!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31);
+        *group =
+            places!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31);
     }
 }
 

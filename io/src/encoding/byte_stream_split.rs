@@ -26,7 +26,9 @@ impl<'a> Streams<'a> {
     /// The wanted part of each stream.
     fn streams(&self, count: usize) -> impl Iterator<Item = &'a [u8]> {
         let wanted = self.next..self.next + count;
-        self.bytes.chunks_exact(self.values.max(1)).map(move |stream| stream.get(wanted.clone()).unwrap_or(&[]))
+        self.bytes
+            .chunks_exact(self.values.max(1))
+            .map(move |stream| stream.get(wanted.clone()).unwrap_or(&[]))
     }
 
     fn join<const WIDTH: usize>(&self, out: &mut [u8]) {
@@ -87,7 +89,8 @@ mod tests {
     fn bytes_of_a_value_come_together() {
         for width in [1usize, 2, 3, 4, 8, 12] {
             let values: Vec<u8> = (0..10 * width).map(|i| (i * 7) as u8).collect();
-            let split: Vec<u8> = (0..width).flat_map(|b| values.iter().skip(b).step_by(width).copied()).collect();
+            let split: Vec<u8> =
+                (0..width).flat_map(|b| values.iter().skip(b).step_by(width).copied()).collect();
             for (from, to) in [(0, 10), (3, 7), (9, 10), (5, 5)] {
                 let mut streams = Streams::new(&split, width, 10).unwrap();
                 streams.skip(from).unwrap();

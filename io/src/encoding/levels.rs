@@ -21,7 +21,8 @@ impl Validity {
         if runs.repeats(rows)? == Some(1) {
             return Ok(Self::All);
         }
-        let mut bits = BooleanBufferBuilder::new_from_buffer(MutableBuffer::with_capacity(rows.div_ceil(8)), 0);
+        let mut bits =
+            BooleanBufferBuilder::new_from_buffer(MutableBuffer::with_capacity(rows.div_ceil(8)), 0);
         runs.read_bits(rows, &mut bits)?;
         Ok(Self::Some(bits.finish()))
     }

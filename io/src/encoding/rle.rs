@@ -26,9 +26,16 @@ pub(crate) struct Hybrid<'a> {
 /// What is left of the current run.
 #[derive(Clone, Copy, Debug)]
 enum Run<'a> {
-    Repeated { number: u32, count: usize },
+    Repeated {
+        number: u32,
+        count: usize,
+    },
     /// Those from `next` up to `end`, counted from the run's beginning.
-    Packed { bytes: &'a [u8], next: usize, end: usize },
+    Packed {
+        bytes: &'a [u8],
+        next: usize,
+        end: usize,
+    },
 }
 
 impl<'a> Hybrid<'a> {

@@ -82,7 +82,11 @@ impl DataPage {
     }
 
     /// Of a page of version 2, the levels, and the values as they are stored, with their size and codec.
-    fn version_2(&self, codec: Compression, optional: bool) -> Decoded<(Validity, &[u8], usize, Compression)> {
+    fn version_2(
+        &self,
+        codec: Compression,
+        optional: bool,
+    ) -> Decoded<(Validity, &[u8], usize, Compression)> {
         let Levels::Before { repetition, definition, nulls, compressed } = self.header.levels else {
             return Err(Fault::Unknown);
         };

@@ -7,7 +7,7 @@ mod scratch;
 mod thrift;
 mod walk;
 
+pub(crate) use codec::is_known;
 pub(crate) use layout::Want;
 pub(crate) use scratch::{Scratch, with_scratch};
-pub(crate) use codec::is_known;
 pub(crate) use walk::{DataPage, DictionaryPage, Pages, placed};

@@ -148,9 +148,10 @@ impl<'a> Pages<'a> {
         let Some(locations) = &mut self.locations else { return Ok(None) };
         while let Some(location) = locations.next() {
             let first = u64::try_from(location.first_row_index).unwrap_or(u64::MAX);
-            let end = locations.as_slice().first().map_or(self.group_rows, |next| {
-                u64::try_from(next.first_row_index).unwrap_or(u64::MAX)
-            });
+            let end = locations
+                .as_slice()
+                .first()
+                .map_or(self.group_rows, |next| u64::try_from(next.first_row_index).unwrap_or(u64::MAX));
             if end <= row {
                 count(&self.run.counters.pages_skipped, 1);
                 continue;
@@ -161,7 +162,9 @@ impl<'a> Pages<'a> {
             let PageKind::Data(data) = header.page else {
                 return placed(corrupt("the offset index leads to a page without data"), at);
             };
-            if header_len.saturating_add(header.stored) > len || end.checked_sub(first) != Some(data.values as u64) {
+            if header_len.saturating_add(header.stored) > len
+                || end.checked_sub(first) != Some(data.values as u64)
+            {
                 return placed(corrupt("its header contradicts the offset index"), at);
             }
             let stored = self.chunk.get(at + header_len as u64, header.stored, 0)?;

@@ -131,7 +131,12 @@ impl<'a, 'p> Slot<'a, 'p> {
     }
 
     /// Brings stored values, converted where they are not as the slot has them.
-    fn fill(&mut self, mut values: impl Values, validity: &Validity, wanted: &[std::ops::Range<usize>]) -> Decoded<()> {
+    fn fill(
+        &mut self,
+        mut values: impl Values,
+        validity: &Validity,
+        wanted: &[std::ops::Range<usize>],
+    ) -> Decoded<()> {
         match self.stored.convert {
             None => self.fill_slots(&mut values, validity, wanted),
             Some(convert) => {

@@ -164,10 +164,12 @@ impl<'a> Reader<'a> {
             .pieces
             .par_iter()
             .map(|piece| match column.root(piece.group.file_index) {
-                Some(root) => self.decode(piece, column, |job| match direct::into_array(job, root, column)? {
-                    Some(array) => Ok(vec![array]),
-                    None => general::into_array(job, root, column),
-                }),
+                Some(root) => {
+                    self.decode(piece, column, |job| match direct::into_array(job, root, column)? {
+                        Some(array) => Ok(vec![array]),
+                        None => general::into_array(job, root, column),
+                    })
+                }
                 None => {
                     let rows = usize::try_from(piece.rows.len()).unwrap_or(usize::MAX);
                     Ok(vec![new_null_array(column.data_type(), rows)])

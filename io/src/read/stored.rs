@@ -62,7 +62,8 @@ impl Stored {
             (Physical::FIXED_LEN_BYTE_ARRAY, Decimal256(..)) => (length, Some(big_endian::<32>)),
             _ => return None,
         };
-        let fits = width > 0 && (convert.is_none() || physical != Physical::FIXED_LEN_BYTE_ARRAY || width <= slot_width);
+        let fits = width > 0
+            && (convert.is_none() || physical != Physical::FIXED_LEN_BYTE_ARRAY || width <= slot_width);
         fits.then_some(Self { physical, width, slot_width, convert })
     }
 }
@@ -118,9 +119,8 @@ fn int96<const PER_SECOND: i64>(stored: &[u8], _width: usize, out: &mut [u8]) {
         let [a, b, c, d, e, f, g, h, day @ ..] = *value;
         let nanoseconds = i64::from_le_bytes([a, b, c, d, e, f, g, h]);
         let days = i64::from(i32::from_le_bytes(day)) - EPOCH;
-        let time = days
-            .wrapping_mul(86_400 * PER_SECOND)
-            .wrapping_add(nanoseconds / (1_000_000_000 / PER_SECOND));
+        let time =
+            days.wrapping_mul(86_400 * PER_SECOND).wrapping_add(nanoseconds / (1_000_000_000 / PER_SECOND));
         *to = time.to_le_bytes();
     }
 }
@@ -137,17 +137,46 @@ mod tests {
         let second_day = [&1_500_000_000i64.to_le_bytes()[..], &2_440_589i32.to_le_bytes()].concat();
         for (physical, stored, data_type, expected) in [
             (Physical::INT32, (-2i32).to_le_bytes().to_vec(), DataType::Int8, (-2i8).to_le_bytes().to_vec()),
-            (Physical::INT32, 70_000i32.to_le_bytes().to_vec(), DataType::UInt16, 4464u16.to_le_bytes().to_vec()),
-            (Physical::INT32, (-2i32).to_le_bytes().to_vec(), decimal.clone(), (-2i128).to_le_bytes().to_vec()),
-            (Physical::INT64, i64::MIN.to_le_bytes().to_vec(), decimal.clone(), i128::from(i64::MIN).to_le_bytes().to_vec()),
-            (Physical::FIXED_LEN_BYTE_ARRAY, vec![0xff, 0xfe, 0x00], decimal.clone(), (-512i128).to_le_bytes().to_vec()),
-            (Physical::FIXED_LEN_BYTE_ARRAY, vec![0x01, 0x02], DataType::Decimal64(4, 0), 258i64.to_le_bytes().to_vec()),
+            (
+                Physical::INT32,
+                70_000i32.to_le_bytes().to_vec(),
+                DataType::UInt16,
+                4464u16.to_le_bytes().to_vec(),
+            ),
+            (
+                Physical::INT32,
+                (-2i32).to_le_bytes().to_vec(),
+                decimal.clone(),
+                (-2i128).to_le_bytes().to_vec(),
+            ),
+            (
+                Physical::INT64,
+                i64::MIN.to_le_bytes().to_vec(),
+                decimal.clone(),
+                i128::from(i64::MIN).to_le_bytes().to_vec(),
+            ),
+            (
+                Physical::FIXED_LEN_BYTE_ARRAY,
+                vec![0xff, 0xfe, 0x00],
+                decimal.clone(),
+                (-512i128).to_le_bytes().to_vec(),
+            ),
+            (
+                Physical::FIXED_LEN_BYTE_ARRAY,
+                vec![0x01, 0x02],
+                DataType::Decimal64(4, 0),
+                258i64.to_le_bytes().to_vec(),
+            ),
             (Physical::FIXED_LEN_BYTE_ARRAY, vec![1, 2, 3], DataType::FixedSizeBinary(3), vec![1, 2, 3]),
             (Physical::INT96, second_day.clone(), seconds, 86_401i64.to_le_bytes().to_vec()),
             (Physical::INT96, second_day, nanoseconds, 86_401_500_000_000i64.to_le_bytes().to_vec()),
         ] {
             let how = Stored::new(physical, stored.len(), &data_type).unwrap();
-            assert_eq!((how.width, how.slot_width), (stored.len(), expected.len()), "{physical} to {data_type}");
+            assert_eq!(
+                (how.width, how.slot_width),
+                (stored.len(), expected.len()),
+                "{physical} to {data_type}"
+            );
             let mut out = vec![0; expected.len() * 2];
             match how.convert {
                 Some(convert) => convert(&stored.repeat(2), stored.len(), &mut out),

@@ -146,7 +146,8 @@ impl<'p, O: OffsetSizeTrait> Offsets<'p, O> {
     pub(super) fn new(rows: usize, run: &'p Run) -> Result<Self> {
         let budget = Budget::new(run, (rows + 1).saturating_mul(size_of::<O>()))?;
         let mut ends = Vec::new();
-        ends.try_reserve_exact(rows + 1).map_err(|e| Error::limit("the column has too many rows").source(e))?;
+        ends.try_reserve_exact(rows + 1)
+            .map_err(|e| Error::limit("the column has too many rows").source(e))?;
         ends.push(O::zero());
         Ok(Self { ends, bytes: Vec::new(), budget })
     }
