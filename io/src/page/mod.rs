@@ -1,10 +1,10 @@
 //! Pages of a column chunk: found, read, checked and decompressed. What their values mean is not known here.
 
 mod codec;
-mod header;
+pub(crate) mod header;
 mod layout;
 mod scratch;
-mod thrift;
+pub(crate) mod thrift;
 mod walk;
 
 pub(crate) use codec::is_known;

@@ -29,6 +29,10 @@ pub(super) struct Flat {
 
 impl Flat {
     fn new(job: &Job<'_>, root: usize, column: &Column) -> Result<Option<Self>> {
+        #[cfg(test)]
+        if IS_OFF.with(std::cell::Cell::get) {
+            return Ok(None);
+        }
         let file = job.group.file;
         let leaves = file.leaves(root);
         let leaf = leaves.start;
@@ -217,4 +221,16 @@ pub(super) fn each_run(
         done = end;
     }
     each(count - done, 0)
+}
+
+#[cfg(test)]
+thread_local!(static IS_OFF: std::cell::Cell<bool> = const { std::cell::Cell::new(false) });
+
+/// Has this thread's work done by the general reader, to compare with. It must not go to other threads.
+#[cfg(test)]
+pub(crate) fn force_general<T>(work: impl FnOnce() -> T) -> T {
+    IS_OFF.set(true);
+    let done = work();
+    IS_OFF.set(false);
+    done
 }

@@ -12,6 +12,8 @@ mod pages;
 mod stored;
 mod text;
 
+#[cfg(test)]
+pub(crate) use direct::force_general;
 pub(crate) use pages::count_pages;
 
 use std::ops::Range;
