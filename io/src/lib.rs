@@ -40,7 +40,6 @@ mod error;
 mod file;
 mod footer;
 #[cfg(test)]
-#[expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "these are tests")]
 mod fuzz;
 mod index;
 mod page;

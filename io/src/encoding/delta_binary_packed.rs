@@ -191,7 +191,7 @@ impl<const WIDTH: usize> Values for DeltaValues<'_, WIDTH> {
 }
 
 /// Reads `count` lengths, none of which may be negative, and gives what follows them.
-pub(crate) fn lengths<'a>(bytes: &'a [u8], most: usize) -> Decoded<(Vec<u32>, &'a [u8])> {
+pub(crate) fn lengths(bytes: &[u8], most: usize) -> Decoded<(Vec<u32>, &[u8])> {
     let mut deltas = Deltas::new(bytes, 32)?;
     let count = deltas.left();
     if count > most {

@@ -67,7 +67,7 @@ impl<'a> Hybrid<'a> {
             let there = bytes.min(self.rest.len());
             let bytes = take(&mut self.rest, there)?;
             let numbers = count.saturating_mul(8);
-            let end = if width == 0 { numbers } else { numbers.min(bytes.len() * 8 / width) };
+            let end = (bytes.len() * 8).checked_div(width).map_or(numbers, |there| numbers.min(there));
             Run::Packed { bytes, next: 0, end }
         };
         Ok(())

@@ -87,7 +87,8 @@ fn texts<T: Texts>(decoder: impl Fn() -> Decoded<T>, count: usize, cut: usize) {
 
 fn booleans(bytes: &[u8], count: usize, cut: usize) {
     type Make<'a> = fn(&'a [u8], usize) -> Decoded<Booleans<'a>>;
-    let makes: [Make<'_>; 2] = [|bytes, count| Booleans::plain(bytes, count), |bytes, _| Booleans::runs(bytes)];
+    let makes: [Make<'_>; 2] =
+        [|bytes, count| Booleans::plain(bytes, count), |bytes, _| Booleans::runs(bytes)];
     for make in makes {
         let read = |skipped: usize, parts: &[usize]| -> Decoded<Vec<bool>> {
             let mut decoder = make(bytes, count)?;

@@ -17,7 +17,11 @@ pub(super) fn target(bytes: &[u8]) {
     assert!(len <= bytes.len());
     // What is shorter is not a header, and is not said to be none whatever follows.
     for short in 0..len {
-        assert_eq!(PageHeader::read(&bytes[..short]), Err(crate::page::thrift::ThriftError::Short), "{short}");
+        assert_eq!(
+            PageHeader::read(&bytes[..short]),
+            Err(crate::page::thrift::ThriftError::Short),
+            "{short}"
+        );
     }
     if header.stored < 1 << 16
         && let Some(page) = theirs(&bytes[..len], header.stored)
@@ -36,7 +40,8 @@ fn theirs(header: &[u8], stored: usize) -> Option<Page> {
         .set_total_compressed_size(chunk.len() as i64)
         .build()
         .unwrap();
-    let read = || SerializedPageReader::new(Arc::new(Bytes::from(chunk)), &metadata, 0, None)?.get_next_page();
+    let read =
+        || SerializedPageReader::new(Arc::new(Bytes::from(chunk)), &metadata, 0, None)?.get_next_page();
     guarded(read).ok().flatten()
 }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, BooleanArray, FixedSizeBinaryArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
+    ArrayRef, BooleanArray, FixedSizeBinaryArray, Float64Array, Int32Array, Int64Array, RecordBatch,
+    StringArray,
 };
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding};
@@ -35,7 +36,9 @@ fn columns() -> Vec<(ArrayRef, Vec<Encoding>)> {
             vec![PLAIN, DELTA_BINARY_PACKED],
         ),
         (
-            Arc::new(Float64Array::from_iter((0..ROWS).map(|row| some(row).then(|| number(row) as f64 / 7.0)))),
+            Arc::new(Float64Array::from_iter(
+                (0..ROWS).map(|row| some(row).then(|| number(row) as f64 / 7.0)),
+            )),
             vec![PLAIN, BYTE_STREAM_SPLIT],
         ),
         (

@@ -83,6 +83,9 @@ impl PageHeader {
                 (5, kind::STRUCT) => data = Some((0, data_v1(from)?)),
                 (7, kind::STRUCT) => dictionary = Some(dictionary_page(from)?),
                 (8, kind::STRUCT) => data = Some((3, data_v2(from)?)),
+                (5 | 7 | 8, _) => {
+                    return Err(ThriftError::Malformed("a field that is a structure has another type"));
+                }
                 _ => from.skip(field)?,
             }
         }

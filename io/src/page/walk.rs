@@ -18,11 +18,8 @@ use crate::file::ParquetFile;
 use crate::index;
 use crate::run::{Reserved, Run};
 
-/// Room for a page header with the statistics of a numeric column; longer ones take another read.
-const HEADER: usize = 256;
-
-/// Chunks up to this size are read at once, however few of their pages are wanted: a call costs as much.
-const SMALL: u64 = 32 << 10;
+/// Room for a page header with statistics, and for a small page with it; longer ones take another read.
+const HEADER: usize = 1 << 10;
 
 /// A data page that holds wanted rows, as it lies in the file.
 #[derive(Debug)]
@@ -86,7 +83,7 @@ impl<'a> Pages<'a> {
         let group_rows = rows.end - rows.start;
         let mut chunk = Chunk { file, range: range.clone(), run, held: Bytes::new(), held_at: range.start };
         // When most rows are wanted, one read beats one for each page.
-        let whole = wanted.saturating_mul(2) > group_rows || range.end - range.start <= SMALL;
+        let whole = wanted.saturating_mul(2) > group_rows;
         let locations = if whole { None } else { index::page_locations(file, group, leaf, run)? };
         if whole {
             let Ok(len) = usize::try_from(range.end - range.start) else {

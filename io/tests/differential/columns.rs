@@ -64,8 +64,8 @@ impl Nulls {
     fn of(self, rows: usize, seed: u64) -> Option<NullBuffer> {
         let is_valid = |row: usize| match self {
             Self::Required | Self::None => true,
-            Self::Some(every) => mixed(seed ^ row as u64) % every != 0,
-            Self::Runs => mixed(seed ^ (row as u64 / 37)) % 2 != 0,
+            Self::Some(every) => !mixed(seed ^ row as u64).is_multiple_of(every),
+            Self::Runs => !mixed(seed ^ (row as u64 / 37)).is_multiple_of(2),
             Self::All => false,
         };
         (self != Self::Required).then(|| NullBuffer::new((0..rows).map(is_valid).collect()))
