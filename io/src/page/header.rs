@@ -83,7 +83,7 @@ impl PageHeader {
                 (5, kind::STRUCT) => data = Some((0, data_v1(from)?)),
                 (7, kind::STRUCT) => dictionary = Some(dictionary_page(from)?),
                 (8, kind::STRUCT) => data = Some((3, data_v2(from)?)),
-                (5 | 7 | 8, _) => {
+                (5..=8, other) if other != kind::STRUCT => {
                     return Err(ThriftError::Malformed("a field that is a structure has another type"));
                 }
                 _ => from.skip(field)?,
@@ -110,6 +110,8 @@ fn data_v1(from: &mut Compact<'_>) -> Result<DataHeader> {
             1 => values = Some(length(from.i32(field)?)?),
             2 => encoding = Some(encoding_of(from.i32(field)?)?),
             3 => definition = Some(encoding_of(from.i32(field)?)?),
+            // How repetition levels are encoded: of no use here, and yet it must be what it should be.
+            4 => drop(encoding_of(from.i32(field)?)?),
             _ => from.skip(field)?,
         }
     }
@@ -129,6 +131,7 @@ fn data_v2(from: &mut Compact<'_>) -> Result<DataHeader> {
         match field.id {
             1 => values = Some(length(from.i32(field)?)?),
             2 => nulls = Some(length(from.i32(field)?)?),
+            3 => drop(length(from.i32(field)?)?),
             4 => encoding = Some(encoding_of(from.i32(field)?)?),
             5 => definition = Some(length(from.i32(field)?)?),
             6 => repetition = Some(length(from.i32(field)?)?),
@@ -152,6 +155,7 @@ fn dictionary_page(from: &mut Compact<'_>) -> Result<PageKind> {
         match field.id {
             1 => values = Some(length(from.i32(field)?)?),
             2 => encoding = Some(encoding_of(from.i32(field)?)?),
+            3 => drop(from.bool(field)?),
             _ => from.skip(field)?,
         }
     }
