@@ -35,10 +35,14 @@
 #![deny(clippy::indexing_slicing)]
 
 mod describe;
+mod encoding;
 mod error;
 mod file;
 mod footer;
+#[cfg(test)]
+mod fuzz;
 mod index;
+mod page;
 mod platform;
 mod prune;
 mod read;

@@ -25,6 +25,8 @@ pub struct Counters {
     pub units_planned: CachePadded<AtomicU64>,
     /// Units of work done.
     pub units_done: CachePadded<AtomicU64>,
+    /// Units of work that the general reader did: nested columns, rare types and encodings.
+    pub units_general: CachePadded<AtomicU64>,
 }
 
 impl Counters {
@@ -59,6 +61,7 @@ pub struct Run {
     memory_peak: AtomicU64,
     cancelled: AtomicBool,
     deadline: Option<Instant>,
+    verify: bool,
     started: Instant,
     spans: Mutex<Vec<Span>>,
     stages: Mutex<Vec<(&'static str, Duration)>>,
@@ -80,6 +83,7 @@ impl Run {
             memory_peak: AtomicU64::new(0),
             cancelled: AtomicBool::new(false),
             deadline: None,
+            verify: true,
             started: Instant::now(),
             spans: Mutex::new(Vec::new()),
             stages: Mutex::new(Vec::new()),
@@ -92,6 +96,17 @@ impl Run {
         // A moment too far away for the clock is no deadline.
         self.deadline = timeout.and_then(|t| self.started.checked_add(t));
         self
+    }
+
+    /// The same run, which compares the checksums of pages, where there are any, unless `verify` is false.
+    #[must_use]
+    pub fn with_verify(mut self, verify: bool) -> Self {
+        self.verify = verify;
+        self
+    }
+
+    pub(crate) fn verifies(&self) -> bool {
+        self.verify
     }
 
     /// Asks the work to stop at the next step with [`ErrorKind::Cancelled`].

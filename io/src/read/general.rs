@@ -1,5 +1,7 @@
 //! Decoding through the `parquet` crate's Arrow reader: every type it knows, nested ones included.
 
+use std::sync::atomic::Ordering;
+
 use arrow_array::{Array, ArrayRef};
 use arrow_buffer::{BooleanBufferBuilder, NullBuffer};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowSelection};
@@ -44,6 +46,12 @@ pub(super) fn into_slot(
                 before
             });
             all.append_buffer(found.inner());
+            // The crate leaves there whatever it moved away.
+            let mut null = 0;
+            for (start, end) in found.valid_slices().chain([(array.len(), array.len())]) {
+                space.get_mut(null * width..start * width).unwrap_or(&mut []).fill(0);
+                null = end;
+            }
         } else if let Some(all) = &mut nulls {
             all.append_n(array.len(), true);
         }
@@ -75,6 +83,7 @@ pub(super) fn into_array(job: &Job<'_>, root: usize, column: &Column) -> Result<
 }
 
 fn decode(job: &Job<'_>, root: usize, mut each: impl FnMut(&ArrayRef) -> Result<()>) -> Result<()> {
+    job.run.counters.units_general.fetch_add(1, Ordering::Relaxed);
     let file = &job.group.file;
     let total = usize::try_from(job.group_rows()).map_err(|_| Error::corrupt("a row group is too large"))?;
     let selection = if job.rows.len() == job.group_rows() {

@@ -3,10 +3,17 @@
 //! [`Reader`] cuts the rows into pieces, one a row group, and decodes them side by side, each into its own part
 //! of the slot. How a piece is decoded is the business of the modules below.
 
+mod boolean;
 mod chunk;
+mod direct;
+mod fixed;
 mod general;
 mod pages;
+mod stored;
+mod text;
 
+#[cfg(test)]
+pub(crate) use direct::force_general;
 pub(crate) use pages::count_pages;
 
 use std::ops::Range;
@@ -141,7 +148,10 @@ impl<'a> Reader<'a> {
             .map(|(piece, part)| {
                 let nulls = match column.root(piece.group.file_index) {
                     Some(root) => {
-                        self.decode(piece, column, |job| general::into_slot(job, root, column, width, part))?
+                        self.decode(piece, column, |job| match direct::into_slot(job, root, column, part)? {
+                            Some(nulls) => Ok(nulls),
+                            None => general::into_slot(job, root, column, width, part),
+                        })?
                     }
                     None => Some(NullBuffer::new_null(part.len() / width)),
                 };
@@ -156,7 +166,12 @@ impl<'a> Reader<'a> {
             .pieces
             .par_iter()
             .map(|piece| match column.root(piece.group.file_index) {
-                Some(root) => self.decode(piece, column, |job| general::into_array(job, root, column)),
+                Some(root) => {
+                    self.decode(piece, column, |job| match direct::into_array(job, root, column)? {
+                        Some(array) => Ok(vec![array]),
+                        None => general::into_array(job, root, column),
+                    })
+                }
                 None => {
                     let rows = usize::try_from(piece.rows.len()).unwrap_or(usize::MAX);
                     Ok(vec![new_null_array(column.data_type(), rows)])

@@ -1,0 +1,13 @@
+//! Pages of a column chunk: found, read, checked and decompressed. What their values mean is not known here.
+
+mod codec;
+pub(crate) mod header;
+mod layout;
+mod scratch;
+pub(crate) mod thrift;
+mod walk;
+
+pub(crate) use codec::is_known;
+pub(crate) use layout::Want;
+pub(crate) use scratch::{Scratch, with_scratch};
+pub(crate) use walk::{DataPage, DictionaryPage, Pages, placed};
