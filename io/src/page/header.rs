@@ -111,7 +111,7 @@ fn data_v1(from: &mut Compact<'_>) -> Result<DataHeader> {
             2 => encoding = Some(encoding_of(from.i32(field)?)?),
             3 => definition = Some(encoding_of(from.i32(field)?)?),
             // How repetition levels are encoded: of no use here, and yet it must be what it should be.
-            4 => drop(encoding_of(from.i32(field)?)?),
+            4 => _ = encoding_of(from.i32(field)?)?,
             _ => from.skip(field)?,
         }
     }
@@ -131,7 +131,7 @@ fn data_v2(from: &mut Compact<'_>) -> Result<DataHeader> {
         match field.id {
             1 => values = Some(length(from.i32(field)?)?),
             2 => nulls = Some(length(from.i32(field)?)?),
-            3 => drop(length(from.i32(field)?)?),
+            3 => _ = length(from.i32(field)?)?,
             4 => encoding = Some(encoding_of(from.i32(field)?)?),
             5 => definition = Some(length(from.i32(field)?)?),
             6 => repetition = Some(length(from.i32(field)?)?),
@@ -155,7 +155,7 @@ fn dictionary_page(from: &mut Compact<'_>) -> Result<PageKind> {
         match field.id {
             1 => values = Some(length(from.i32(field)?)?),
             2 => encoding = Some(encoding_of(from.i32(field)?)?),
-            3 => drop(from.bool(field)?),
+            3 => _ = from.bool(field)?,
             _ => from.skip(field)?,
         }
     }

@@ -31,6 +31,15 @@ impl DataPage {
         self.header.values
     }
 
+    /// The memory that it takes when decompressed, unless no page of its stored size can take as much.
+    pub(crate) fn checked_size(&self, codec: Compression) -> Decoded<usize> {
+        if codec == Compression::UNCOMPRESSED {
+            return Ok(0);
+        }
+        check_size(codec, &self.stored, self.size)?;
+        Ok(self.size)
+    }
+
     /// Takes the page apart; `optional` says whether there are definition levels.
     pub(crate) fn parts<'a>(
         &'a self,
@@ -115,7 +124,6 @@ impl DataPage {
         if codec == Compression::UNCOMPRESSED {
             return Ok(stored);
         }
-        check_size(codec, stored, size)?;
         let (room, zstd) = scratch.room(size)?;
         let filled = match want {
             // Half a page is not worth the slower way.

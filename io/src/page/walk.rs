@@ -235,12 +235,13 @@ impl<'a> Pages<'a> {
             if self.codec == Compression::UNCOMPRESSED {
                 return Ok(stored.to_vec());
             }
-            codec::check_size(self.codec, &stored, header.size)?;
             let mut bytes = zeroed(header.size)?;
             codec::decompress(self.codec, &stored, &mut bytes, scratch.zstd())?;
             Ok(bytes)
         };
-        let memory = self.run.reserve(header.size as u64, "a dictionary")?;
+        let size = if self.codec == Compression::UNCOMPRESSED { stored.len() } else { header.size };
+        placed(codec::check_size(self.codec, &stored, size), at)?;
+        let memory = self.run.reserve(size as u64, "a dictionary")?;
         Ok(DictionaryPage { at, values, bytes: placed(decompressed(), at)?, _memory: memory })
     }
 

@@ -142,7 +142,8 @@ fn each_page<'p>(
             let local = |row: u64| usize::try_from(row - page.rows.start).unwrap_or(usize::MAX);
             wanted.extend(rows.within(&page.rows).ranges().iter().map(|r| local(r.start)..local(r.end)));
             // The page, and a mask of its rows.
-            let _memory = run.reserve((page.size + page.len() / 8) as u64, "a page")?;
+            let memory = placed(page.checked_size(pages.codec()), page.at)? + page.len() / 8;
+            let _memory = run.reserve(memory as u64, "a page")?;
             let read = ReadPage {
                 page: &page,
                 optional: flat.optional,

@@ -68,7 +68,9 @@ impl<'a, 'p> Slot<'a, 'p> {
         let is_dictionary = matches!(encoding, Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY);
         if is_dictionary && self.dictionary.is_none() {
             let page = pages.dictionary(scratch)?;
-            let memory = job.run.reserve((page.values.saturating_mul(slot_width)) as u64, "a dictionary")?;
+            // As many values as its bytes can be, whatever its header says.
+            let memory = (page.bytes.len() / width).saturating_mul(slot_width);
+            let memory = job.run.reserve(memory as u64, "a dictionary")?;
             let at = page.at;
             self.dictionary = Some((placed(self.dictionary_of(page), at)?, memory));
         }
