@@ -24,13 +24,19 @@ SITES = 18
 def write_tables(folder: Path) -> None:
     """Write twenty tables of hourly rows: the load, the weather at some sites, and the prices of fuel."""
     random = np.random.default_rng(20)
-    ts = pl.datetime_range(datetime(2024, 1, 1), interval="1h", end=datetime(2024, 12, 30, 23), eager=True)[:HOURS]
+    ts = pl.datetime_range(datetime(2024, 1, 1), interval="1h", end=datetime(2024, 12, 30, 23), eager=True)[
+        :HOURS
+    ]
     hour, season = np.arange(HOURS) % 24, 2 * np.pi * np.arange(HOURS) / HOURS
     wind = np.zeros(HOURS)
     warmth = np.zeros(HOURS)
     for site in range(SITES):
-        speed = 8 + 3 * np.sin(season + site) + np.convolve(random.normal(0, 2, HOURS), np.ones(12) / 4, "same")
-        degrees = 10 - 9 * np.cos(season) + 4 * np.sin(2 * np.pi * (hour - 9) / 24) + random.normal(0, 1, HOURS)
+        speed = (
+            8 + 3 * np.sin(season + site) + np.convolve(random.normal(0, 2, HOURS), np.ones(12) / 4, "same")
+        )
+        degrees = (
+            10 - 9 * np.cos(season) + 4 * np.sin(2 * np.pi * (hour - 9) / 24) + random.normal(0, 1, HOURS)
+        )
         weather = {"ts": ts, "speed_80m": speed, "t2m": degrees, "pressure": random.normal(1013, 8, HOURS)}
         pl.DataFrame(weather).write_parquet(folder / f"weather_{site:02}.parquet")
         wind += speed / SITES
@@ -63,7 +69,9 @@ def predict(folder: Path) -> float:
     train = len(frame) - HORIZON
     model = HistGradientBoostingRegressor(max_iter=30, random_state=0).fit(features[:train], target[:train])
     took = frame.stats["total_ms"]
-    print(f"trained on {train:,} rows of {len(names)} features from {len(store.tables())} tables, in {took:.0f} ms")
+    print(
+        f"trained on {train:,} rows of {len(names)} features from {len(store.tables())} tables, in {took:.0f} ms"
+    )
 
     # What a service asks for, each time that it is asked: the same features of the newest rows.
     newest = store.join(spec, last=HORIZON)

@@ -29,9 +29,11 @@ def numpy_backed(frame: Frame) -> pd.DataFrame:
     """
     pandas = need("pandas", "to_pandas()")
     names = frame.columns
-    types = list(frame.schema.values()) if len(set(names)) == len(names) else [
-        frame._native.column(i).data_type for i in range(len(names))
-    ]
+    types = (
+        list(frame.schema.values())
+        if len(set(names)) == len(names)
+        else [frame._native.column(i).data_type for i in range(len(names))]
+    )
     floats = [name for name, kind in zip(names, types, strict=True) if kind == "Float64"]
     parts: list[Any] = []
     if floats:

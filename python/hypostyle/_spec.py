@@ -74,7 +74,9 @@ class JoinSpec:
             "how": _arguments.optional("how", how, str),
             "tables": list_tables(tables),
             "full_names": _arguments.flag("full_names", full_names),
-            "spine": spine if spine is None or isinstance(spine, Mapping) else {"path": _arguments.path("spine", spine)},
+            "spine": spine
+            if spine is None or isinstance(spine, Mapping)
+            else {"path": _arguments.path("spine", spine)},
             "rows": _without_none(
                 {
                     "from": _arguments.bound("start", start),
@@ -95,6 +97,11 @@ class JoinSpec:
     def from_dict(cls, spec: Mapping[str, Any]) -> JoinSpec:
         """Read a spec from a dict of the shape that YAML specs have.
 
+        Parameters
+        ----------
+        spec : mapping
+            With ``key``, ``tables``, ``how``, ``spine``, ``rows`` and ``full_names``.
+
         Raises
         ------
         InvalidRequest
@@ -107,6 +114,11 @@ class JoinSpec:
     @classmethod
     def from_yaml(cls, text: str) -> JoinSpec:
         """Read a spec from YAML, of which JSON is a part.
+
+        Parameters
+        ----------
+        text : str
+            The YAML.
 
         Raises
         ------
@@ -121,6 +133,11 @@ class JoinSpec:
     def from_path(cls, path: str | os.PathLike[str]) -> JoinSpec:
         """Read a spec from a YAML or JSON file.
 
+        Parameters
+        ----------
+        path : path-like
+            The file.
+
         Raises
         ------
         NotFound
@@ -133,6 +150,13 @@ class JoinSpec:
     @classmethod
     def from_features(cls, features: Iterable[str], *, key: str | Sequence[str] | None = None) -> JoinSpec:
         """Make a spec of feature references ``table:column``.
+
+        Parameters
+        ----------
+        features : iterable of str
+            The references.
+        key : str or sequence of str, optional
+            The key columns. Left out, the store finds them.
 
         Raises
         ------

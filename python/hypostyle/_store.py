@@ -226,8 +226,12 @@ class Store:
         if unknown := set(options) - {"timeout", "threads", "memory_limit", "io", "strategy", "progress"}:
             raise TypeError(f"get_historical_features() got an unexpected keyword argument {min(unknown)!r}")
         if entity_df is None:
-            raise _arguments.wrong_type("entity_df", None, "a DataFrame, an Arrow table, or a dict of columns")
-        return self.join(spine=entity_df, features=features, full_names=full_feature_names, key=key, **options)
+            raise _arguments.wrong_type(
+                "entity_df", None, "a DataFrame, an Arrow table, or a dict of columns"
+            )
+        return self.join(
+            spine=entity_df, features=features, full_names=full_feature_names, key=key, **options
+        )
 
     def explain(
         self,
@@ -252,6 +256,23 @@ class Store:
         """Tell what :meth:`join` with the same arguments would read, skip and align, and why.
 
         Key columns are read for it, features are not.
+
+        Parameters
+        ----------
+        spec, key, tables, features, spine, how, start, end, last, full_names : optional
+            The join, as :meth:`join` takes it.
+        timeout, threads, memory_limit, io, strategy : optional
+            How it is done, as :meth:`join` takes it.
+
+        Returns
+        -------
+        Explanation
+            A dict, which prints as text.
+
+        Raises
+        ------
+        InvalidRequest, NotFound, …
+            As :meth:`join` does.
 
         Examples
         --------
@@ -291,6 +312,11 @@ class Store:
             Its name.
         key : str or sequence of str, optional
             Its key columns, found as in :meth:`join` or the first that could be, when left out.
+
+        Returns
+        -------
+        TableDescription
+            A dict, which prints as text.
 
         Raises
         ------
@@ -334,7 +360,9 @@ class Store:
 
     def _open(self) -> _native.Store:
         if self._native is None:
-            raise InvalidRequest(f"the store {self._root!r} is closed", hint="open it again with hypostyle.open()")
+            raise InvalidRequest(
+                f"the store {self._root!r} is closed", hint="open it again with hypostyle.open()"
+            )
         return self._native
 
     def _spec(
@@ -344,14 +372,20 @@ class Store:
         features: Sequence[str] | None,
     ) -> JoinSpec:
         """Make one spec of the ways to say what to join, of which exactly one must be used."""
-        given = [name for name, value in (("a spec", spec), ("tables=", tables), ("features=", features)) if value is not None]
+        given = [
+            name
+            for name, value in (("a spec", spec), ("tables=", tables), ("features=", features))
+            if value is not None
+        ]
         if len(given) != 1:
             what = " and ".join(given) + " are given" if given else "there is nothing to join"
             raise _arguments.invalid(what, "give one of: a spec, tables=, features=")
         if features is not None:
             return JoinSpec.from_features(features)
         if tables is not None:
-            return JoinSpec._of(_native.Spec.from_json(_arguments.dump("tables", {"tables": list_tables(tables)})))
+            return JoinSpec._of(
+                _native.Spec.from_json(_arguments.dump("tables", {"tables": list_tables(tables)}))
+            )
         if isinstance(spec, JoinSpec):
             return spec
         if isinstance(spec, Mapping):
@@ -364,7 +398,9 @@ class Store:
 def _how(how: object, spine: object) -> str | None:
     word: str | None = _arguments.optional("how", how, str)
     if spine is not None and word not in (None, "spine"):
-        raise _arguments.invalid(f"`how` is {word!r}, and a spine is given", 'leave out one of them, or say how="spine"')
+        raise _arguments.invalid(
+            f"`how` is {word!r}, and a spine is given", 'leave out one of them, or say how="spine"'
+        )
     return word
 
 
@@ -415,7 +451,9 @@ def _warn_of_unmatched(frame: Frame) -> None:
     if not len(frame):
         return
     for table in frame._native.unmatched():
-        message = f"table {table!r} has no row for any of the frame's {len(frame)} keys: its columns are all null"
+        message = (
+            f"table {table!r} has no row for any of the frame's {len(frame)} keys: its columns are all null"
+        )
         warnings.warn(message, NoMatchWarning, stacklevel=_levels_to_caller())
 
 
@@ -429,6 +467,8 @@ def _levels_to_caller() -> int:
 
 def _in_order(frame: Frame, features: Sequence[str], full_names: bool) -> Frame:
     """Bring the features, which came table by table, into the order asked for."""
-    wanted = [reference.replace(":", "__") if full_names else reference.partition(":")[2] for reference in features]
+    wanted = [
+        reference.replace(":", "__") if full_names else reference.partition(":")[2] for reference in features
+    ]
     base = frame.columns[: frame._native.base_columns]
     return frame if frame.columns == base + wanted else frame.select(base + wanted)

@@ -10,12 +10,14 @@ import hypothesis
 import numpy as np
 import polars as pl
 import pytest
-
-import hypostyle as hs
 from support import LONG, write_weather
 
+import hypostyle as hs
+
 # The same cases in each run, so that a failure is one that somebody can see again.
-hypothesis.settings.register_profile("short", max_examples=150, derandomize=True, deadline=None, database=None)
+hypothesis.settings.register_profile(
+    "short", max_examples=150, derandomize=True, deadline=None, database=None
+)
 hypothesis.settings.register_profile("long", max_examples=4000, deadline=None)
 hypothesis.settings.load_profile("long" if LONG else "short")
 

@@ -66,7 +66,9 @@ def test_the_blocks_of_the_readme_run(features: Path, monkeypatch: pytest.Monkey
     assert len(blocks) >= 3
     real = hs.open
     monkeypatch.setattr(hs, "open", lambda root=".": real(features if root == "/mnt/features" else root))
-    names: dict[str, Any] = {"df": pl.DataFrame({"ts": [datetime(2024, 12, 25, 5), datetime(2024, 12, 25, 4)]})}
+    names: dict[str, Any] = {
+        "df": pl.DataFrame({"ts": [datetime(2024, 12, 25, 5), datetime(2024, 12, 25, 4)]})
+    }
     for block in blocks:
         exec(compile(block, str(README), "exec"), names)
     assert (features / "features.arrow").exists()
@@ -120,7 +122,16 @@ def test_everything_public_has_a_docstring(name: str, value: Any) -> None:
     assert first.endswith((".", ":")) or first.endswith("it."), f"{name}: {first}"
     for title, line in re.findall(r"^([A-Z][A-Za-z]+)\n(-{3,})$", text, re.MULTILINE):
         assert len(title) == len(line), f"{name}: the line below {title}"
-        assert title in ("Attributes", "Parameters", "Returns", "Yields", "Raises", "Warns", "Examples", "Notes")
+        assert title in (
+            "Attributes",
+            "Parameters",
+            "Returns",
+            "Yields",
+            "Raises",
+            "Warns",
+            "Examples",
+            "Notes",
+        )
 
 
 @pytest.mark.parametrize(("name", "function"), FUNCTIONS, ids=[name for name, _ in FUNCTIONS])

@@ -15,9 +15,9 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from support import START, hours, write_weather
 
 import hypostyle as hs
-from support import START, hours, write_weather
 
 
 class Case(NamedTuple):
@@ -138,7 +138,7 @@ VALUES = [
     invalid(join(tables={"../load": ["mw"]}), "../load"),
     invalid(join(tables=[{"name": "load"}]), "`columns` is missing"),
     invalid(join(tables=[1]), "line 1, column"),
-    invalid(join(how="outer"), "`how` is \"outer\"", hints='"inner", "left" or "spine"'),
+    invalid(join(how="outer"), '`how` is "outer"', hints='"inner", "left" or "spine"'),
     invalid(join(how="spine"), "spine"),
     invalid(join(start="yesterday"), "yesterday", hints="2024-12-25"),
     invalid(join(start=5), "5"),
@@ -154,7 +154,7 @@ VALUES = [
     invalid(join(memory_limit=-1), "memory_limit"),
     invalid(join(memory_limit="plenty"), "plenty", hints="2GiB"),
     invalid(join(io="fast"), "`io` is 'fast'", hints='"mmap"'),
-    invalid(join(strategy="guess"), "`strategy` is \"guess\"", hints='"merge"'),
+    invalid(join(strategy="guess"), '`strategy` is "guess"', hints='"merge"'),
     invalid(ask([]), "`features` is an empty list"),
     invalid(ask(["mw"]), "`mw` has no colon", hints="table:column"),
     invalid(ask(["load:mw:x"]), "`load:mw:x` has two colons"),
@@ -238,7 +238,9 @@ BUILT_IN = [
     (hs.InternalError, RuntimeError),
     (hs.NoMatchWarning, UserWarning),
 ]
-ALL = [value for value in vars(hs).values() if isinstance(value, type) and issubclass(value, hs.HypostyleError)]
+ALL = [
+    value for value in vars(hs).values() if isinstance(value, type) and issubclass(value, hs.HypostyleError)
+]
 
 
 @pytest.mark.parametrize(("error", "base"), BUILT_IN)
@@ -251,14 +253,26 @@ def test_errors_have_their_particulars_and_keep_them(kind: type[hs.HypostyleErro
     assert issubclass(kind, hs.HypostyleError)
     plain = kind("what happened")
     assert str(plain) == "what happened"
-    assert (plain.table, plain.path, plain.column, plain.hint, plain.retryable) == (None, None, None, None, False)
+    assert (plain.table, plain.path, plain.column, plain.hint, plain.retryable) == (
+        None,
+        None,
+        None,
+        None,
+        False,
+    )
     full = kind("m", table="t", path="p", column="c", hint="do that", retryable=True)
     shown = "".join(traceback.format_exception(full))
     assert shown.endswith("m\nhelp: do that\n")
     for again in (pickle.loads(pickle.dumps(full)), copy.copy(full), copy.deepcopy(full)):
         assert type(again) is kind
         assert str(again) == "m"
-        assert (again.table, again.path, again.column, again.hint, again.retryable) == ("t", "p", "c", "do that", True)
+        assert (again.table, again.path, again.column, again.hint, again.retryable) == (
+            "t",
+            "p",
+            "c",
+            "do that",
+            True,
+        )
         assert "".join(traceback.format_exception(again)) == shown
 
 
@@ -320,7 +334,15 @@ def test_a_spec_that_cannot_be_read_says_where(tmp_path: Path, store: hs.Store) 
 def test_damaged_files_are_corrupt_and_named(tmp_path: Path) -> None:
     write_weather(tmp_path)
     sound = (tmp_path / "load.parquet").read_bytes()
-    for damaged in (b"", b"PAR1", sound[:-30], sound[: len(sound) // 2], b"x" * 2000, sound[4:], sound + b"tail"):
+    for damaged in (
+        b"",
+        b"PAR1",
+        sound[:-30],
+        sound[: len(sound) // 2],
+        b"x" * 2000,
+        sound[4:],
+        sound + b"tail",
+    ):
         (tmp_path / "load.parquet").write_bytes(damaged)
         with pytest.raises(hs.Corrupt, match="load") as raised:
             hs.open(tmp_path).join(key="ts", tables=TABLES)

@@ -9,7 +9,6 @@ from pathlib import Path
 import nbclient
 import nbformat
 import pytest
-
 from support import environment
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

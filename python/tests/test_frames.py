@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import pickle
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
@@ -18,11 +18,11 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-
-import hypostyle as hs
 from support import assert_same, hours
 
-UTC = timezone.utc
+import hypostyle as hs
+
+UTC = UTC
 BERLIN = ZoneInfo("Europe/Berlin")
 
 VALUES: dict[str, tuple[pa.DataType, list[Any]]] = {
@@ -64,7 +64,9 @@ def table(nulls: bool) -> pa.Table:
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["full", "nulls"])
-def typed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[hs.Frame, pa.Table]:
+def typed(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[hs.Frame, pa.Table]:
     """Give a frame with a column of every type and the table that it must equal."""
     folder = tmp_path_factory.mktemp("typed")
     written = table(request.param)
@@ -133,7 +135,9 @@ def test_pandas_has_numpy_columns_by_default(typed: tuple[hs.Frame, pa.Table]) -
     assert (kinds["f32"], kinds["f64"]) == ("float32", "float64")
     assert kinds["flag"] == (object if nulls else bool)
     assert kinds["text"] == "str"
-    assert [str(kinds[name]) for name in ("ms", "us", "ns")] == [f"datetime64[{u}]" for u in ("ms", "us", "ns")]
+    assert [str(kinds[name]) for name in ("ms", "us", "ns")] == [
+        f"datetime64[{u}]" for u in ("ms", "us", "ns")
+    ]
     assert str(kinds["utc"]) == "datetime64[us, UTC]"
     assert str(kinds["berlin"]) == "datetime64[us, Europe/Berlin]"
     assert str(kinds["span"]) == "timedelta64[us]"
@@ -164,7 +168,9 @@ def test_pandas_has_arrow_columns_when_asked(typed: tuple[hs.Frame, pa.Table]) -
 
 def test_numpy_has_the_numbers_of_every_width(typed: tuple[hs.Frame, pa.Table]) -> None:
     frame, written = typed
-    expected = np.array([[float("nan") if v is None else float(v) for v in written[name].to_pylist()] for name in NUMBERS]).T
+    expected = np.array(
+        [[float("nan") if v is None else float(v) for v in written[name].to_pylist()] for name in NUMBERS]
+    ).T
     for dtype in ("float64", "float32"):
         for order in ("C", "F"):
             array, names = frame.to_numpy(cast(Any, dtype), cast(Any, order), columns=NUMBERS)
@@ -259,7 +265,12 @@ def test_handed_over_memory_outlives_the_frame_and_the_store(root: Path) -> None
     store = hs.open(root)
     frame = store.join(key="ts", tables={"wind": ["speed_80m"], "load": ["mw", "mw_lag24"]}, last=24)
     expected = [2.0 * i for i in range(24, 48)]
-    numpy, polars, arrow, own = frame["mw"].to_numpy(), frame.to_polars(), frame.to_arrow(), frame["mw"].copy()
+    numpy, polars, arrow, own = (
+        frame["mw"].to_numpy(),
+        frame.to_polars(),
+        frame.to_arrow(),
+        frame["mw"].copy(),
+    )
     view = memoryview(numpy)
     store.close()
     del frame, store
@@ -342,7 +353,9 @@ def test_every_format_that_is_written_is_read_back(store: hs.Store, tmp_path: Pa
     assert_same(read(path, suffix).with_columns(pl.col("ts").cast(pl.Datetime("us"))), expected)
     word: Any = {"arrows": "stream"}.get(suffix, suffix)
     frame[30:34].write(str(tmp_path / "out"), format=word)
-    assert_same(read(tmp_path / "out", suffix).with_columns(pl.col("ts").cast(pl.Datetime("us"))), expected[30:34])
+    assert_same(
+        read(tmp_path / "out", suffix).with_columns(pl.col("ts").cast(pl.Datetime("us"))), expected[30:34]
+    )
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(["out", f"out.{suffix}"])
 
 
@@ -396,7 +409,9 @@ HOSTILE = "<script>alert('x')</script>\"&\x1b[31m\n"
 
 
 def test_a_preview_is_short_and_obeys_nobody(tmp_path: Path) -> None:
-    table = pa.table({"id": range(100), HOSTILE: [HOSTILE * 100] * 100, "wide": ["漢字"] * 100, "n": [None, 0.5] * 50})
+    table = pa.table(
+        {"id": range(100), HOSTILE: [HOSTILE * 100] * 100, "wide": ["漢字"] * 100, "n": [None, 0.5] * 50}
+    )
     pa.parquet.write_table(table, tmp_path / "t.parquet")
     frame = hs.open(tmp_path).join(key="id", tables={"t": "*"})
     text = repr(frame)
@@ -426,7 +441,9 @@ def test_a_preview_shows_the_first_and_last_rows(store: hs.Store, rows: int) -> 
 
 
 def test_a_preview_of_many_columns_leaves_some_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pl.DataFrame({"id": [1], **{f"column_{i}": [i] for i in range(200)}}).write_parquet(tmp_path / "t.parquet")
+    pl.DataFrame({"id": [1], **{f"column_{i}": [i] for i in range(200)}}).write_parquet(
+        tmp_path / "t.parquet"
+    )
     frame = hs.open(tmp_path).join(key="id", tables={"t": "*"})
     for width in (20, 80, 200):
         monkeypatch.setenv("COLUMNS", str(width))

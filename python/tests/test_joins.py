@@ -6,7 +6,7 @@ import json
 import os
 import pickle
 from collections.abc import Callable
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from support import START, assert_same, hours, write_weather
 
 import hypostyle as hs
-from support import START, assert_same, hours, write_weather
 
 SPEC = {
     "key": ["ts"],
@@ -34,7 +34,9 @@ tables:
   - {name: load, columns: {mw: megawatts}}
 rows: {last: 3}
 """
-EXPECTED = pl.DataFrame({"ts": hours(3, 45), "speed_80m": [45.0, 46.0, 47.0], "megawatts": [90.0, 92.0, 94.0]})
+EXPECTED = pl.DataFrame(
+    {"ts": hours(3, 45), "speed_80m": [45.0, 46.0, 47.0], "megawatts": [90.0, 92.0, 94.0]}
+)
 
 
 def in_file(text: str, name: str) -> Callable[[Path], Path]:
@@ -118,13 +120,17 @@ def test_bounds_hold_from_the_first_to_before_the_last(
 ) -> None:
     frame = store.join(key="ts", tables={"wind": ["speed_80m"], "load": ["mw"]}, how=how, **bounds)
     numbers = pl.Series(range(48), dtype=pl.Float64)[rows]
-    assert_same(frame, pl.DataFrame({"ts": pl.Series(hours(48))[rows], "speed_80m": numbers, "mw": numbers * 2}))
+    assert_same(
+        frame, pl.DataFrame({"ts": pl.Series(hours(48))[rows], "speed_80m": numbers, "mw": numbers * 2})
+    )
 
 
 def test_bounds_of_whole_numbers_and_decimals(tmp_path: Path) -> None:
     pl.DataFrame({"id": range(10), "x": range(10)}).write_parquet(tmp_path / "whole.parquet")
     money = [Decimal(i) / 2 for i in range(10)]
-    pl.DataFrame({"id": pl.Series(money, dtype=pl.Decimal(9, 2)), "x": range(10)}).write_parquet(tmp_path / "money.parquet")
+    pl.DataFrame({"id": pl.Series(money, dtype=pl.Decimal(9, 2)), "x": range(10)}).write_parquet(
+        tmp_path / "money.parquet"
+    )
     store = hs.open(tmp_path)
     for table, start, end, expected in [
         ("whole", 3, 5, [3, 4]),
@@ -159,7 +165,9 @@ def test_features_are_columns_in_the_order_asked_for(store: hs.Store) -> None:
 @pytest.mark.parametrize("io", ["auto", "pread", "mmap"])
 @pytest.mark.parametrize("strategy", ["auto", "identity", "merge", "hash"])
 def test_the_way_of_working_changes_no_answer(store: hs.Store, threads: int, io: Any, strategy: Any) -> None:
-    frame = store.join(SPEC, threads=threads, io=io, strategy=strategy, memory_limit="1GiB", timeout=timedelta(minutes=5))
+    frame = store.join(
+        SPEC, threads=threads, io=io, strategy=strategy, memory_limit="1GiB", timeout=timedelta(minutes=5)
+    )
     assert_same(frame, EXPECTED)
 
 
@@ -195,7 +203,9 @@ def test_a_key_of_two_columns(tmp_path: Path) -> None:
     assert frame["x"].to_list() == [3, 0, None, None]
 
 
-def test_the_root_may_be_the_current_folder_or_begin_at_home(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_root_may_be_the_current_folder_or_begin_at_home(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(root)
     assert hs.open().tables() == ["load", "wind"]
     monkeypatch.setenv("HOME", str(root.parent))
@@ -297,4 +307,4 @@ def test_zoned_keys_are_bounded_by_moments(tmp_path: Path) -> None:
     east = timezone(timedelta(hours=1))
     frame = hs.open(tmp_path).join(key="ts", tables={"z": ["x"]}, start=datetime(2024, 1, 1, 3, tzinfo=east))
     assert frame["x"].to_list() == [2, 3]
-    assert frame["ts"].to_list()[0] == datetime(2024, 1, 1, 2, tzinfo=timezone.utc)
+    assert frame["ts"].to_list()[0] == datetime(2024, 1, 1, 2, tzinfo=UTC)

@@ -15,9 +15,9 @@ from typing import Any
 
 import polars as pl
 import pytest
+from support import assert_same, command, environment, hours, python, write_weather
 
 import hypostyle as hs
-from support import assert_same, command, environment, hours, python, write_weather
 
 Large = tuple[Path, dict[str, object]]
 TABLES: Any = {"wind": ["speed_80m"], "load": ["mw"]}
@@ -116,7 +116,9 @@ def test_threads_get_equal_answers(root: Path) -> None:
             elif turn % 2:
                 assert_same(store.join(key="ts", tables=TABLES, last=2, threads=1 + number % 3), EXPECTED)
             else:
-                frame = store.join(spine={"ts": hours(2, 46)}, features=["wind:speed_80m", "load:mw"], key="ts")
+                frame = store.join(
+                    spine={"ts": hours(2, 46)}, features=["wind:speed_80m", "load:mw"], key="ts"
+                )
                 assert_same(frame, EXPECTED)
         return number
 
@@ -129,7 +131,13 @@ def test_one_frame_serves_many_threads(store: hs.Store) -> None:
 
     def work(_: int) -> tuple[Any, ...]:
         array, _names = frame.to_numpy()
-        return array.sum(), frame.to_polars()["mw"].sum(), sum(frame["mw"].to_list()), repr(frame), len(frame.copy())
+        return (
+            array.sum(),
+            frame.to_polars()["mw"].sum(),
+            sum(frame["mw"].to_list()),
+            repr(frame),
+            len(frame.copy()),
+        )
 
     with ThreadPoolExecutor(8) as pool:
         assert len(set(pool.map(work, range(100)))) == 1

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet
 from hypothesis import given
 from hypothesis import strategies as st
+from support import assert_same
 
 import hypostyle as hs
-from support import assert_same
 
 Draw = Any
 
@@ -33,7 +33,11 @@ KINDS: dict[str, tuple[list[Any], Any, list[Any]]] = {
         [pl.Datetime("us", "UTC"), pl.Datetime("ms", "Europe/Berlin"), pl.Datetime("ns", "Asia/Tokyo")],
     ),
     "day": ([date(2024, 2, 25) + timedelta(days=i) for i in range(12)], pl.Date(), [pl.Date()]),
-    "text": (sorted(["", "a", "A", "ab", "b", "ö", "z" * 40, "z" * 39, "0", "00", " ", "漢"]), pl.String(), [pl.String()]),
+    "text": (
+        sorted(["", "a", "A", "ab", "b", "ö", "z" * 40, "z" * 39, "0", "00", " ", "漢"]),
+        pl.String(),
+        [pl.String()],
+    ),
     "bytes": ([b"", b"\0", b"\0\0", b"a", b"a\xff", b"b", b"\xff"], pl.Binary(), [pl.Binary()]),
     "decimal": (
         [Decimal(i) / 4 for i in range(-4, 8)],
@@ -184,7 +188,9 @@ def test_joins_equal_those_of_polars(data: st.DataObject) -> None:
         wanted = {f"t{i}": part.rows.columns[1:] for i, part in enumerate(parts)}
         limits = {"start": start, "end": end, "last": last}
         if spine is None:
-            frame = store.join(key="key", tables=wanted, how="left" if how == "left" else "inner", **limits, **choice)
+            frame = store.join(
+                key="key", tables=wanted, how="left" if how == "left" else "inner", **limits, **choice
+            )
             assert_same(frame, expected)
             return
         form = draw(st.sampled_from(["polars", "pyarrow", "pandas", "dict", "chunks"]), label="form")
@@ -198,7 +204,9 @@ def in_form(spine: pl.DataFrame, form: str) -> Any:
     if form == "pyarrow":
         return spine.to_arrow()
     if form == "pandas":
-        return spine.to_arrow().to_pandas(types_mapper=None if spine.schema["key"].is_temporal() else _arrow_type)
+        return spine.to_arrow().to_pandas(
+            types_mapper=None if spine.schema["key"].is_temporal() else _arrow_type
+        )
     if form == "dict":
         return {"key": spine["key"], "carried": spine["carried"].to_list()}
     if form == "chunks":
