@@ -1,6 +1,7 @@
 """Train a model on features from many tables, and predict from their newest rows.
 
-Run it with ``python train_and_predict.py``; it needs scikit-learn, Polars and numpy, and makes its own tables.
+Run it with ``python train_and_predict.py``; it needs scikit-learn, Polars and numpy, and makes its own
+tables.
 """
 
 from __future__ import annotations
@@ -68,10 +69,8 @@ def predict(folder: Path) -> float:
     features, names = frame.to_numpy("float32", columns=inputs)
     train = len(frame) - HORIZON
     model = HistGradientBoostingRegressor(max_iter=30, random_state=0).fit(features[:train], target[:train])
-    took = frame.stats["total_ms"]
-    print(
-        f"trained on {train:,} rows of {len(names)} features from {len(store.tables())} tables, in {took:.0f} ms"
-    )
+    size = f"{train:,} rows of {len(names)} features from {len(store.tables())} tables"
+    print(f"trained on {size}, joined in {frame.stats['total_ms']:.0f} ms")
 
     # What a service asks for, each time that it is asked: the same features of the newest rows.
     newest = store.join(spec, last=HORIZON)

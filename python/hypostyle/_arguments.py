@@ -1,4 +1,4 @@
-"""Arguments as Python people give them, to what the native half takes; what is neither is named and refused."""
+"""Arguments as Python people give them, made what the native half takes, or named and refused."""
 
 from __future__ import annotations
 

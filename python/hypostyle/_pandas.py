@@ -25,7 +25,8 @@ def arrow_backed(frame: Frame) -> pd.DataFrame:
 def numpy_backed(frame: Frame) -> pd.DataFrame:
     """Return columns of numpy's types.
 
-    Columns of float64 are filled side by side into one block, as pandas keeps them; the others come one by one.
+    Columns of float64 are filled side by side into one block, as pandas keeps them; the others come one by
+    one.
     """
     pandas = need("pandas", "to_pandas()")
     names = frame.columns

@@ -53,8 +53,8 @@ def open(root: str | os.PathLike[str] = ".") -> Store:
 class Store:
     """Tables under one folder; :func:`hypostyle.open` makes one.
 
-    It is safe to use from many threads at once, and in a forked child. It holds open files, and ``close()``, or a
-    ``with`` block, lets go of them.
+    It is safe to use from many threads at once, and in a forked child. It holds open files, and ``close()``,
+    or a ``with`` block, lets go of them.
     """
 
     __slots__ = ("__weakref__", "_native", "_root")
@@ -94,8 +94,8 @@ class Store:
             The join: a YAML or JSON file, a dict of the same shape, or an object. What is given beside it
             takes the place of what it says.
         key : str or sequence of str, optional
-            The key columns. Left out: those of the spec; else those that ``hypostyle.yaml`` in the root names;
-            else the one column that all tables, and the spine, have.
+            The key columns. Left out: those of the spec; else those that ``hypostyle.yaml`` in the root
+            names; else the one column that all tables, and the spine, have.
         tables : mapping, optional
             Columns by table: ``{"wind": ["speed_80m"], "load": {"mw": "megawatts"}, "sun": "*"}``; see
             :class:`JoinSpec`.
@@ -120,7 +120,8 @@ class Store:
         threads : int, optional
             Threads to work with; all cores when left out.
         memory_limit : int or str, optional
-            Bytes of decoded data that the join may hold, also as ``"2GiB"``; half of the memory when left out.
+            Bytes of decoded data that the join may hold, also as ``"2GiB"``; half of the memory when left
+            out.
         io : {"auto", "mmap", "pread"}, optional
             How files are read. Mapping a file that somebody truncates meanwhile kills the process.
         strategy : {"auto", "identity", "merge", "hash"}, optional
@@ -142,7 +143,8 @@ class Store:
         Corrupt, Unsupported
             A file is damaged, or of a kind that is not read.
         Unavailable, Changed, Timeout
-            Storage did not answer, or not in time, or a file changed meanwhile: the same call may succeed later.
+            Storage did not answer, or not in time, or a file changed meanwhile: the same call may succeed
+            later.
         LimitExceeded
             The memory limit would be passed.
 
@@ -398,9 +400,8 @@ class Store:
 def _how(how: object, spine: object) -> str | None:
     word: str | None = _arguments.optional("how", how, str)
     if spine is not None and word not in (None, "spine"):
-        raise _arguments.invalid(
-            f"`how` is {word!r}, and a spine is given", 'leave out one of them, or say how="spine"'
-        )
+        hint = 'leave out one of them, or say how="spine"'
+        raise _arguments.invalid(f"`how` is {word!r}, and a spine is given", hint)
     return word
 
 
@@ -428,11 +429,11 @@ class _Told(dict[str, Any]):
 
 
 class Explanation(_Told):
-    """What a join would do: a dict of ``rows``, ``columns``, ``bytes_read`` and ``tables``, which prints as text."""
+    """What a join would do: a dict of ``rows``, ``bytes_read``, ``tables`` and more, which prints as text."""
 
 
 class TableDescription(_Told):
-    """What a table is made of: a dict of ``name``, ``rows``, ``columns``, ``files``, ``key``, which prints as text."""
+    """What a table is made of: a dict of ``rows``, ``columns``, ``files``, ``key``, which prints as text."""
 
 
 def _options(

@@ -10,9 +10,9 @@ import hypothesis
 import numpy as np
 import polars as pl
 import pytest
-from support import LONG, write_weather
 
 import hypostyle as hs
+from support import LONG, write_weather
 
 # The same cases in each run, so that a failure is one that somebody can see again.
 hypothesis.settings.register_profile(

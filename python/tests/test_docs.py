@@ -119,7 +119,7 @@ def test_everything_public_has_a_docstring(name: str, value: Any) -> None:
     text = inspect.getdoc(value)
     assert text, name
     first = text.splitlines()[0]
-    assert first.endswith((".", ":")) or first.endswith("it."), f"{name}: {first}"
+    assert first.endswith((".", ":")), f"{name}: {first}"
     for title, line in re.findall(r"^([A-Z][A-Za-z]+)\n(-{3,})$", text, re.MULTILINE):
         assert len(title) == len(line), f"{name}: the line below {title}"
         assert title in (

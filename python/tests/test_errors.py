@@ -15,9 +15,9 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from support import START, hours, write_weather
 
 import hypostyle as hs
+from support import START, hours, write_weather
 
 
 class Case(NamedTuple):
@@ -299,7 +299,7 @@ def test_what_is_not_there_is_named(root: Path, tmp_path: Path) -> None:
     with pytest.raises(hs.NotFound, match="nowhere") as raised:
         hs.open(tmp_path / "nowhere")
     assert raised.value.path == str(tmp_path / "nowhere")
-    with pytest.raises(hs.HypostyleError, match="load.parquet"):
+    with pytest.raises(hs.HypostyleError, match=r"load\.parquet"):
         hs.open(root / "load.parquet").tables()
     store = hs.open(root)
     with pytest.raises(hs.NotFound, match="lood") as raised:
@@ -384,4 +384,4 @@ def test_columns_without_a_common_name_and_other_calls_are_python_errors(store: 
     with pytest.raises(TypeError, match="unexpected keyword"):
         store.join(tabels=TABLES)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="positional"):
-        store.join("a", "b")  # type: ignore[misc]
+        store.join("a", "b")  # type: ignore[call-arg]

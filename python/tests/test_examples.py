@@ -5,13 +5,20 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import nbclient
 import nbformat
 import pytest
+
 from support import environment
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def read_notebook() -> Any:
+    reads: Any = nbformat.reads
+    return reads((EXAMPLES / "train_and_predict.ipynb").read_text(), as_version=4)
 
 
 @pytest.mark.parametrize("script", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
@@ -29,7 +36,7 @@ def test_an_example_runs(script: Path) -> None:
 
 def test_the_notebook_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
-    notebook = nbformat.read(EXAMPLES / "train_and_predict.ipynb", as_version=4)
+    notebook = read_notebook()
     nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
     shown = str([cell.get("outputs") for cell in notebook.cells])
     assert "mean absolute error" in shown
@@ -37,7 +44,7 @@ def test_the_notebook_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_notebook_keeps_no_output() -> None:
-    notebook = nbformat.read(EXAMPLES / "train_and_predict.ipynb", as_version=4)
+    notebook = read_notebook()
     nbformat.validate(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert code

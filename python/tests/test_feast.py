@@ -7,9 +7,9 @@ import warnings
 import pandas as pd
 import polars as pl
 import pytest
-from support import NEVER, hours
 
 import hypostyle as hs
+from support import NEVER, hours
 
 ENTITIES = pd.DataFrame({"ts": [*hours(1, 5), *hours(1, 4)], "label": [1, 2]})
 

@@ -97,7 +97,7 @@ def is_common(kind: pa.DataType) -> bool:
     if pa.types.is_timestamp(kind):
         return kind.tz is None or kind.tz[0] not in "+-"
     number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
-    return number or pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return bool(number or pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 SPINES = [name for name in NAMES if "spine" in name and "bounds" not in name and "last" not in name]

@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from support import START, assert_same, hours, write_weather
 
 import hypostyle as hs
+from support import START, assert_same, hours, write_weather
 
 SPEC = {
     "key": ["ts"],
@@ -77,12 +77,18 @@ TABLES: dict[str, tuple[Any, list[str]]] = {
     "all": ({"load": "*"}, ["mw", "mw_lag24"]),
     "new names": ({"load": {"mw": "power", "mw_lag24": "before"}}, ["power", "before"]),
     "a description": ({"x": {"path": "load.parquet", "columns": ["mw"]}}, ["mw"]),
-    "a list of descriptions": ([{"name": "load", "columns": ["mw"]}, {"name": "wind", "columns": "*"}], ["mw", "speed_80m"]),
+    "a list of descriptions": (
+        [{"name": "load", "columns": ["mw"]}, {"name": "wind", "columns": "*"}],
+        ["mw", "speed_80m"],
+    ),
     "one table under two names": (
-        {"now": {"path": "load.parquet", "columns": {"mw": "a"}}, "then": {"path": "load.parquet", "columns": {"mw": "b"}}},
+        {
+            "now": {"path": "load.parquet", "columns": {"mw": "a"}},
+            "then": {"path": "load.parquet", "columns": {"mw": "b"}},
+        },
         ["a", "b"],
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("tables", "columns"), TABLES.values(), ids=TABLES.keys())
@@ -269,8 +275,9 @@ def test_specs_compare_hash_print_and_pickle() -> None:
 def test_a_spine_in_a_file(tmp_path: Path) -> None:
     write_weather(tmp_path)
     pl.DataFrame({"when": hours(2, 3)[::-1], "n": [1, 2]}).write_parquet(tmp_path / "spine.parquet")
-    spec = hs.JoinSpec(key="ts", tables={"load": ["mw"]}, how="spine",
-                       spine={"path": "spine.parquet", "key": "when"})  # fmt: skip
+    spec = hs.JoinSpec(
+        key="ts", tables={"load": ["mw"]}, how="spine", spine={"path": "spine.parquet", "key": "when"}
+    )
     frame = hs.open(tmp_path).join(spec)
     assert frame["mw"].to_list() == [8.0, 6.0]
     assert hs.JoinSpec(tables={"load": ["mw"]}, spine=tmp_path / "spine.parquet").to_dict()["how"] == "spine"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -15,9 +16,9 @@ from typing import Any
 
 import polars as pl
 import pytest
-from support import assert_same, command, environment, hours, python, write_weather
 
 import hypostyle as hs
+from support import assert_same, command, environment, hours, python, write_weather
 
 Large = tuple[Path, dict[str, object]]
 TABLES: Any = {"wind": ["speed_80m"], "load": ["mw"]}
@@ -46,7 +47,7 @@ def test_python_goes_on_while_a_join_works(large: Large) -> None:
         done.set()
         counter.join()
     during = [began, *(step for step in steps if began < step < ended), ended]
-    longest = max(b - a for a, b in zip(during, during[1:], strict=False))
+    longest = max(b - a for a, b in itertools.pairwise(during))
     print(f"{len(during)} steps in {ended - began:.3f} s, at most {longest:.3f} s apart")
     assert len(during) > 50
     assert longest < 0.3
@@ -260,8 +261,11 @@ if __name__ == "__main__":
 """)
     done = subprocess.run(
         [sys.executable, str(script), str(root), method],
-        capture_output=True, text=True, timeout=90, env=environment(),
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=90,
+        env=environment(),
+    )
     assert (done.stdout, done.returncode) == ("fine\n", 0), done.stderr
 
 

@@ -15,13 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet
 from hypothesis import given
 from hypothesis import strategies as st
-from support import assert_same
 
 import hypostyle as hs
+from support import assert_same
 
 Draw = Any
 
-# For each kind of key: its values in rising order, the type in which all compare, and the types a table may have.
+# For each kind of key: its values in rising order, the type in which all compare, and those of tables.
 _SECONDS = [datetime(2024, 1, 1) + timedelta(hours=7 * i) for i in range(12)]
 KINDS: dict[str, tuple[list[Any], Any, list[Any]]] = {
     "whole": (list(range(-3, 9)), pl.Int64(), [pl.Int64(), pl.Int32(), pl.Int8(), pl.Int16()]),
@@ -185,8 +185,8 @@ def test_joins_equal_those_of_polars(data: st.DataObject) -> None:
         for number, part in enumerate(parts):
             part.write(Path(folder, f"t{number}.parquet"))
         store = hs.open(folder)
-        wanted = {f"t{i}": part.rows.columns[1:] for i, part in enumerate(parts)}
-        limits = {"start": start, "end": end, "last": last}
+        wanted: dict[str, list[str]] = {f"t{i}": part.rows.columns[1:] for i, part in enumerate(parts)}
+        limits: dict[str, Any] = {"start": start, "end": end, "last": last}
         if spine is None:
             frame = store.join(
                 key="key", tables=wanted, how="left" if how == "left" else "inner", **limits, **choice

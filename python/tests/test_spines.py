@@ -17,9 +17,9 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from support import NEVER, START, hours
 
 import hypostyle as hs
+from support import NEVER, START, hours
 
 pytestmark = pytest.mark.filterwarnings("ignore::hypostyle.NoMatchWarning")
 
@@ -160,7 +160,6 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> hs.Store:
 
 
 BERLIN = ZoneInfo("Europe/Berlin")
-UTC = UTC
 MIDNIGHT = START.replace(tzinfo=UTC)
 
 KINDS: list[tuple[str, object, list[int | None]]] = [
@@ -246,7 +245,7 @@ def test_what_becomes_of_the_source_changes_no_frame(store: hs.Store) -> None:
     view = pa.record_batch(
         [pa.array(keys), pa.Array.from_buffers(pa.float64(), 2, [None, pa.py_buffer(values)])], ["ts", "v"]
     )
-    lists = {"ts": list(KEYS[:2]), "v": [1.0, 2.0]}
+    lists: dict[str, list[Any]] = {"ts": list(KEYS[:2]), "v": [1.0, 2.0]}
     sources = [{"ts": keys, "v": values}, pandas, view, lists]
     frames = [store.join(spine=source, features=["load:mw"], key="ts") for source in sources]
     keys[:] = np.datetime64("NaT")
