@@ -104,8 +104,8 @@ class Store:
         spine : DataFrame, Arrow table or dict of sequences, optional
             The rows to fill: the frame has exactly these, in their order and number, repeated and null keys
             included, and carries their other columns. Anything with ``__arrow_c_stream__`` or
-            ``__arrow_c_array__``, or a pandas frame, of whose index the levels with a name count as columns. It
-            is copied.
+            ``__arrow_c_array__``, or a pandas frame, whose index counts as a column if it has a name. It is
+            copied.
         how : {"inner", "left", "spine"}, optional
             Keys that are in every table, in the row order of the first (the default); all rows of the first
             table; exactly the spine's rows (the default with a spine).

@@ -20,6 +20,7 @@ import hypostyle as hs
 
 MODULES = ["hypostyle"] + [f"hypostyle.{module.name}" for module in pkgutil.iter_modules(hs.__path__)]
 README = Path(__file__).parents[1] / "README.md"
+READMES = [path for path in (README, README.parents[1] / "README.md") if path.exists()]
 
 
 def docstrings() -> Iterator[doctest.DocTest]:
@@ -61,19 +62,22 @@ def features(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_blocks_of_the_readme_run(features: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
-    assert len(blocks) >= 3
+@pytest.mark.parametrize("readme", READMES, ids=lambda path: path.parent.name)
+def test_the_blocks_of_a_readme_run(readme: Path, features: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", readme.read_text(), re.DOTALL)
+    assert len(blocks) >= (3 if readme == README else 1)
     real = hs.open
     monkeypatch.setattr(hs, "open", lambda root=".": real(features if root == "/mnt/features" else root))
     names: dict[str, Any] = {
         "df": pl.DataFrame({"ts": [datetime(2024, 12, 25, 5), datetime(2024, 12, 25, 4)]})
     }
     for block in blocks:
-        exec(compile(block, str(README), "exec"), names)
-    assert (features / "features.arrow").exists()
-    assert names["array"].shape == (24, 3)
+        exec(compile(block, str(readme), "exec"), names)
     assert names["store"].tables() == ["load", "sun", "wind"]
+    assert names["frame"].shape == (24, 4)
+    if readme == README:
+        assert (features / "features.arrow").exists()
+        assert names["array"].shape == (24, 3)
 
 
 def test_the_readme_names_every_error() -> None:
