@@ -225,7 +225,10 @@ class Frame:
         ((24, 2), ['mw', 'mw_lag24'])
         """
         numpy = need("numpy", "to_numpy()")
-        _arguments.one_of("dtype", str(numpy.dtype(dtype)), ("float64", "float32"))
+        try:
+            _arguments.one_of("dtype", str(numpy.dtype(dtype)), ("float64", "float32"))
+        except TypeError as error:
+            raise _arguments.wrong_type("dtype", dtype, '"float64" or "float32"') from error
         _arguments.one_of("order", order, ("C", "F"))
         names = self.features if columns is None else _arguments.names("columns", columns)
         array = numpy.empty((len(self), len(names)), dtype=dtype, order=order)

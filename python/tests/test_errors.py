@@ -144,6 +144,13 @@ VALUES = [
     invalid(join(start=5), "5"),
     invalid(join(last=0), "`last` is 0"),
     invalid(join(last=-3), "`last` is -3"),
+    invalid(join(last=2**70), "`last` is 1180591620717411303424"),
+    invalid(join(threads=2**70), "`threads` is"),
+    invalid(join(threads=100_000), "100000 threads"),
+    invalid(join(timeout=10**400), "`timeout` is too long"),
+    invalid(join(timeout=1e300), "`timeout` is 1e300"),
+    invalid(join(timeout=float("inf")), "`timeout` is inf"),
+    invalid(join(memory_limit=2**200), "memory_limit"),
     invalid(join(timeout=0), "`timeout` is 0"),
     invalid(join(timeout=-1), "`timeout` is -1"),
     invalid(join(timeout=float("nan")), "`timeout` is NaN"),
@@ -165,7 +172,53 @@ VALUES = [
     Case(ask(["lod:mw"]), hs.NotFound, "lod", table="lod", hints="did you mean `load"),
 ]
 
+
+class Stream:
+    """What exports a stream, as it says."""
+
+    def __init__(self, capsule: Any) -> None:
+        self.capsule = capsule
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
+        return self.capsule
+
+
+class Array:
+    """What exports an array, as it says."""
+
+    def __init__(self, *capsules: Any) -> None:
+        self.capsules = capsules
+
+    def __arrow_c_array__(self, requested_schema: object = None) -> Any:
+        return self.capsules
+
+
+def used(capsules: Any) -> Any:
+    """Return capsules whose contents pyarrow has taken."""
+    if isinstance(capsules, tuple):
+        pa.record_batch(Array(*capsules))
+    else:
+        pa.table(Stream(capsules))
+    return capsules
+
+
+BATCH = pa.record_batch({"ts": pa.array(hours(2), pa.timestamp("us"))})
+
+
+def fail_at(row: int) -> pa.RecordBatchReader:
+    def batches() -> Any:
+        for at in range(3):
+            if at == row:
+                raise LookupError("the source is exhausted")
+            yield BATCH
+
+    return pa.RecordBatchReader.from_batches(BATCH.schema, batches())
+
+
 SPINES = [
+    invalid(lambda s: fill(fail_at(1))(s), "the source is exhausted"),
+    invalid(lambda s: fill(Stream(used(BATCH.__arrow_c_stream__())))(s), "released"),
+    invalid(lambda s: fill(Array(*used(BATCH.__arrow_c_array__())))(s), "taken by somebody else"),
     invalid(fill({"when": hours(2)}), "`ts`", column="ts", table="spine", hints="`when`"),
     invalid(fill({}), "ts"),
     invalid(fill(pl.DataFrame()), "ts"),
@@ -380,7 +433,33 @@ def test_a_deadline_is_kept_and_may_be_tried_again(store: hs.Store) -> None:
     assert len(store.join(key="ts", tables=TABLES, timeout=60)) == 48
 
 
-def test_columns_without_a_common_name_and_other_calls_are_python_errors(store: hs.Store) -> None:
+def test_what_exports_no_capsules_is_refused(store: hs.Store) -> None:
+    schema, array = BATCH.__arrow_c_array__()
+    for source in (Stream(1), Stream(None), Stream(array), Array(array, schema), Array(schema), Array(1, 2)):
+        with pytest.raises((TypeError, ValueError)):
+            fill(source)(store)
+    fails: Any = type("Fails", (), {"__arrow_c_stream__": lambda self, schema=None: hours(0)[0]})()
+    with pytest.raises(IndexError):
+        fill(fails)(store)
+
+
+def test_numpys_arguments_are_named(store: hs.Store) -> None:
+    frame = store.join(key="ts", tables=TABLES)
+    for arguments, kind, says in [
+        ({"dtype": "int8"}, hs.InvalidRequest, "`dtype` is 'int8'"),
+        ({"dtype": ">f8"}, hs.InvalidRequest, "`dtype` is '>f8'"),
+        ({"dtype": "nonsense"}, hs.WrongType, "`dtype` is 'nonsense'"),
+        ({"order": "K"}, hs.InvalidRequest, "`order` is 'K'"),
+        ({"order": 1}, hs.WrongType, "`order` is 1"),
+        ({"columns": "mw"}, hs.WrongType, "`columns` is 'mw'"),
+        ({"columns": ["mx"]}, hs.InvalidRequest, "`mx`"),
+    ]:
+        wrong: Any = arguments
+        with pytest.raises(kind, match=says):
+            frame.to_numpy(**wrong)
+
+
+def test_calls_that_python_refuses_are_its_own_errors(store: hs.Store) -> None:
     with pytest.raises(TypeError, match="unexpected keyword"):
         store.join(tabels=TABLES)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="positional"):
