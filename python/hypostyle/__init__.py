@@ -1,7 +1,8 @@
 """Joins many Parquet tables into one frame, fast, without a server.
 
 A *store* is a folder of tables, each a Parquet file or a folder of them. A join takes a few columns of many
-tables, aligned on a key, and gives a *frame*: Arrow memory that Polars, pandas, pyarrow, DuckDB and numpy take over.
+tables, aligned on a key, and gives a *frame*: Arrow memory that Polars, pandas, pyarrow, DuckDB and numpy
+take over.
 
 >>> import hypostyle as hs
 >>> store = hs.open(root)
@@ -13,8 +14,8 @@ tables, aligned on a key, and gives a *frame*: Arrow memory that Polars, pandas,
 >>> frame.to_polars().height
 24
 
-Nothing else needs to be installed for a join. ``to_polars()``, ``to_pandas()``, ``to_arrow()`` and ``to_numpy()``
-each need the library that they are named after.
+Nothing else needs to be installed for a join. ``to_polars()``, ``to_pandas()``, ``to_arrow()`` and
+``to_numpy()`` each need the library that they are named after.
 """
 
 from hypostyle._column import Column

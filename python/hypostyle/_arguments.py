@@ -1,4 +1,4 @@
-"""Arguments as Python people give them, to what the native half takes; what is neither is named and refused."""
+"""Arguments as Python people give them, made what the native half takes, or named and refused."""
 
 from __future__ import annotations
 
@@ -86,6 +86,8 @@ def count(name: str, value: object) -> int:
     number = whole(name, value)
     if number < 1:
         raise invalid(f"`{name}` is {number}", "ask for 1 or more")
+    if number >= 1 << 63:
+        raise invalid(f"`{name}` is {number}, which is more than 64 bits hold", "ask for fewer")
     return number
 
 
@@ -104,7 +106,10 @@ def seconds(name: str, value: object) -> float | None:
     if isinstance(value, datetime.timedelta):
         return value.total_seconds()
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise invalid(f"`{name}` is too long", "leave it out for no limit") from None
     raise wrong_type(name, value, "seconds or a timedelta")
 
 

@@ -53,7 +53,7 @@ class Column:
         return Column(self._native.copy())
 
     def to_list(self) -> list[Any]:
-        """Return Python values: numbers, strings, bytes, dates, datetimes, Decimals, lists, dicts; None for null.
+        """Return Python values: numbers, texts, bytes, dates, times, Decimals, lists, dicts; None for null.
 
         Raises
         ------
@@ -68,16 +68,16 @@ class Column:
         Returns
         -------
         numpy.ndarray
-            Numbers and times without nulls share the frame's memory and are read-only. Otherwise it is a copy:
-            nulls are NaN for numbers (integers become float64) and NaT for times, which are in UTC; booleans
-            with nulls and all other types are objects.
+            Numbers and times without nulls share the frame's memory and are read-only. Otherwise it is a
+            copy: nulls are NaN for numbers (integers become float64) and NaT for times, which are in UTC;
+            booleans with nulls and all other types are objects.
         """
         numpy = need("numpy", "to_numpy()")
         parts = self._native.numpy()
         if parts is None:
             return _objects(numpy, self.to_list())
         dtype, values, valid = parts
-        array = numpy.frombuffer(values, dtype=dtype)
+        array: np.ndarray[Any, Any] = numpy.frombuffer(values, dtype=dtype)
         if valid is None:
             return array
         missing = ~numpy.frombuffer(valid, dtype="?")

@@ -21,13 +21,13 @@ Format = Literal["arrow", "stream", "parquet", "csv", "ndjson"]
 
 
 class Frame:
-    """Rows and columns in Arrow memory: the key, what a spine carries, then the features in the order asked for.
+    """Rows and columns in Arrow memory: the key, what a spine carries, then the features as asked for.
 
     A frame is read by everything that knows Arrow's PyCapsule interface (``polars.DataFrame(frame)``,
     ``pyarrow.table(frame)``, ``duckdb.sql("from frame")``), without a copy. It never changes.
 
-    All columns of a frame share memory: a column, or a DataFrame made of the frame, keeps the memory of the whole
-    frame while it lives. ``copy()`` of a column or of a selection is the way out.
+    All columns of a frame share memory: a column, or a DataFrame made of the frame, keeps the memory of the
+    whole frame while it lives. ``copy()`` of a column or of a selection is the way out.
 
     Examples
     --------
@@ -70,8 +70,8 @@ class Frame:
         """What the join did.
 
         ``total_ms`` (from the request to the frame, in milliseconds), ``stages``, ``bytes_read``, ``reads``,
-        ``pages_decoded``, ``pages_skipped``, ``memory_peak`` (bytes), and for each of ``tables`` its rows, how
-        many matched, and how and why it was aligned that way.
+        ``pages_decoded``, ``pages_skipped``, ``memory_peak`` (bytes), and for each of ``tables`` its rows,
+        how many matched, and how and why it was aligned that way.
         """
         return _arguments.load(self._native.stats())
 
@@ -85,8 +85,9 @@ class Frame:
         """Iterate over the column names, as a pandas frame does."""
         return iter(self._native.names)
 
+    # Text is a sequence of texts, too; it is taken as one.
     @overload
-    def __getitem__(self, item: str) -> Column: ...
+    def __getitem__(self, item: str) -> Column: ...  # type: ignore[overload-overlap]
 
     @overload
     def __getitem__(self, item: slice | Sequence[str]) -> Frame: ...
@@ -124,7 +125,7 @@ class Frame:
     # Ways out
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """Return the frame as a stream of one batch, in a PyCapsule. Other types than its own are not made."""
+        """Return a stream of one batch in a PyCapsule. Other types than its own are not made."""
         return self._native.stream()
 
     def __arrow_c_schema__(self) -> object:
@@ -163,9 +164,10 @@ class Frame:
         Parameters
         ----------
         arrow : bool, default False
-            Give Arrow-backed columns (``pandas.ArrowDtype``), which share the frame's memory; pyarrow is needed.
-            By default columns are backed by numpy: integers and booleans with nulls become what pandas makes of
-            them (float64, object), nulls of floats NaN, of times NaT; strings are of pandas' own string dtype.
+            Give Arrow-backed columns (``pandas.ArrowDtype``), which share the frame's memory; pyarrow is
+            needed. By default columns are backed by numpy: integers and booleans with nulls become what
+            pandas makes of them (float64, object), nulls of floats NaN, of times NaT; strings are of pandas'
+            own string dtype.
 
         Raises
         ------
@@ -223,7 +225,10 @@ class Frame:
         ((24, 2), ['mw', 'mw_lag24'])
         """
         numpy = need("numpy", "to_numpy()")
-        _arguments.one_of("dtype", str(numpy.dtype(dtype)), ("float64", "float32"))
+        try:
+            _arguments.one_of("dtype", str(numpy.dtype(dtype)), ("float64", "float32"))
+        except TypeError as error:
+            raise _arguments.wrong_type("dtype", dtype, '"float64" or "float32"') from error
         _arguments.one_of("order", order, ("C", "F"))
         names = self.features if columns is None else _arguments.names("columns", columns)
         array = numpy.empty((len(self), len(names)), dtype=dtype, order=order)
@@ -264,7 +269,8 @@ class Frame:
         Parameters
         ----------
         path : path-like
-            Its suffix tells the format: ``.arrow``, ``.arrows`` (a stream), ``.parquet``, ``.csv``, ``.ndjson``.
+            Its suffix tells the format: ``.arrow``, ``.arrows`` (a stream), ``.parquet``, ``.csv``,
+            ``.ndjson``.
         format : {"arrow", "stream", "parquet", "csv", "ndjson"}, optional
             The format, whatever the suffix.
 

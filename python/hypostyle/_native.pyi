@@ -1,15 +1,19 @@
 """The native half. What is here may change: use the names of `hypostyle` itself."""
 
 import os
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any, final
+
+__all__ = ["Batch", "Column", "Frame", "Memory", "Options", "Spec", "Store", "version"]
 
 def version() -> str: ...
 
 @final
 class Memory:
     def __len__(self) -> int: ...
-    def __buffer__(self, flags: int, /) -> memoryview: ...
+    if sys.version_info >= (3, 12):
+        def __buffer__(self, flags: int, /) -> memoryview: ...
 
 @final
 class Options:

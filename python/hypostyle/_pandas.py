@@ -25,13 +25,16 @@ def arrow_backed(frame: Frame) -> pd.DataFrame:
 def numpy_backed(frame: Frame) -> pd.DataFrame:
     """Return columns of numpy's types.
 
-    Columns of float64 are filled side by side into one block, as pandas keeps them; the others come one by one.
+    Columns of float64 are filled side by side into one block, as pandas keeps them; the others come one by
+    one.
     """
     pandas = need("pandas", "to_pandas()")
     names = frame.columns
-    types = list(frame.schema.values()) if len(set(names)) == len(names) else [
-        frame._native.column(i).data_type for i in range(len(names))
-    ]
+    types = (
+        list(frame.schema.values())
+        if len(set(names)) == len(names)
+        else [frame._native.column(i).data_type for i in range(len(names))]
+    )
     floats = [name for name, kind in zip(names, types, strict=True) if kind == "Float64"]
     parts: list[Any] = []
     if floats:

@@ -31,4 +31,6 @@ def teller(progress: Progress) -> Iterator[Callable[[int, int], object] | None]:
 
             yield tell
     else:
-        raise _arguments.wrong_type("progress", progress, "True, False or a function of work done and planned")
+        raise _arguments.wrong_type(
+            "progress", progress, "True, False or a function of work done and planned"
+        )

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from hypostyle import _arguments, _native
+from hypostyle._native import Spec
 
 TableForm: TypeAlias = "str | Sequence[str] | Mapping[str, Any]"
-"""The columns of a table: names, ``"*"`` for all, names to new names; or a dict with ``path``, ``columns``, …"""
+"""The columns of a table: names, ``"*"`` for all, names to new names; or a dict with ``columns`` and more."""
 
 Tables: TypeAlias = "Mapping[str, TableForm] | Sequence[Mapping[str, Any]]"
 """Tables by name, or a list of dicts as in a YAML spec."""
@@ -26,8 +27,8 @@ class JoinSpec:
     key : str or sequence of str, optional
         The key columns, by the names that the frame has. Left out, the store finds them.
     tables : mapping or sequence of mappings
-        ``{"wind": ["speed_80m"], "sun": {"path": "sun/*.parquet", "columns": {"ghi": "sunshine"}}}``, or a list
-        of such dicts as ``tables:`` of a YAML spec has.
+        ``{"wind": ["speed_80m"], "sun": {"path": "sun/*.parquet", "columns": {"ghi": "sunshine"}}}``, or a
+        list of such dicts as ``tables:`` of a YAML spec has.
     how : {"inner", "left", "spine"}, optional
         Keys that are in every table; all rows of the first table; the rows of a spine.
     spine : str or mapping, optional
@@ -55,7 +56,7 @@ class JoinSpec:
     """
 
     __slots__ = ("_native",)
-    _native: _native.Spec
+    _native: Spec
 
     def __init__(
         self,
@@ -69,12 +70,16 @@ class JoinSpec:
         last: int | None = None,
         full_names: bool = False,
     ) -> None:
+        if isinstance(spine, (str, os.PathLike)):
+            spine = {"path": _arguments.path("spine", spine)}
+        elif spine is not None and not isinstance(spine, Mapping):
+            raise _arguments.wrong_type("spine", spine, "a path or a dict")
         whole: dict[str, Any] = {
             "key": _arguments.key(key),
             "how": _arguments.optional("how", how, str),
             "tables": list_tables(tables),
             "full_names": _arguments.flag("full_names", full_names),
-            "spine": spine if spine is None or isinstance(spine, Mapping) else {"path": _arguments.path("spine", spine)},
+            "spine": spine,
             "rows": _without_none(
                 {
                     "from": _arguments.bound("start", start),
@@ -86,7 +91,7 @@ class JoinSpec:
         self._native = _native.Spec.from_json(_arguments.dump("spec", _without_none(whole)))
 
     @classmethod
-    def _of(cls, native: _native.Spec) -> JoinSpec:
+    def _of(cls, native: Spec) -> JoinSpec:
         spec = cls.__new__(cls)
         spec._native = native
         return spec
@@ -94,6 +99,11 @@ class JoinSpec:
     @classmethod
     def from_dict(cls, spec: Mapping[str, Any]) -> JoinSpec:
         """Read a spec from a dict of the shape that YAML specs have.
+
+        Parameters
+        ----------
+        spec : mapping
+            With ``key``, ``tables``, ``how``, ``spine``, ``rows`` and ``full_names``.
 
         Raises
         ------
@@ -108,6 +118,11 @@ class JoinSpec:
     def from_yaml(cls, text: str) -> JoinSpec:
         """Read a spec from YAML, of which JSON is a part.
 
+        Parameters
+        ----------
+        text : str
+            The YAML.
+
         Raises
         ------
         InvalidRequest
@@ -121,6 +136,11 @@ class JoinSpec:
     def from_path(cls, path: str | os.PathLike[str]) -> JoinSpec:
         """Read a spec from a YAML or JSON file.
 
+        Parameters
+        ----------
+        path : path-like
+            The file.
+
         Raises
         ------
         NotFound
@@ -133,6 +153,13 @@ class JoinSpec:
     @classmethod
     def from_features(cls, features: Iterable[str], *, key: str | Sequence[str] | None = None) -> JoinSpec:
         """Make a spec of feature references ``table:column``.
+
+        Parameters
+        ----------
+        features : iterable of str
+            The references.
+        key : str or sequence of str, optional
+            The key columns. Left out, the store finds them.
 
         Raises
         ------

@@ -15,7 +15,7 @@ from hypostyle._errors import InvalidRequest
 from hypostyle._optional import has
 
 Spine: TypeAlias = Any
-"""Polars, pandas, pyarrow, DuckDB, nanoarrow: what has ``__arrow_c_stream__`` or ``__arrow_c_array__``; or a dict."""
+"""A frame of pandas, what has ``__arrow_c_stream__`` or ``__arrow_c_array__``, or a dict of columns."""
 
 # numpy's types whose bytes are Arrow's values.
 _PLAIN = {"i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "b1"}
@@ -33,7 +33,8 @@ def batch(source: object, options: _native.Options) -> _native.Batch:
     if hasattr(source, "__arrow_c_stream__"):
         return _native.Batch.from_stream(source.__arrow_c_stream__(), options)
     if hasattr(source, "__arrow_c_array__"):
-        return _native.Batch.from_array(*source.__arrow_c_array__(), options)
+        schema, array = source.__arrow_c_array__()
+        return _native.Batch.from_array(schema, array, options)
     wanted = "a DataFrame, an Arrow table, or a dict of columns"
     raise _arguments.wrong_type("spine", source, wanted)
 
@@ -45,7 +46,7 @@ def _is_of(module: str, kind: str, source: object) -> TypeGuard[Any]:
 
 
 def _is_pandas_array(values: object) -> bool:
-    """Whether these are what a series of pandas' own dtypes is made of, such as ``pandas.array([1, None])``."""
+    """Whether these are what a series of pandas' own dtypes is made of: ``pandas.array([1, None])``."""
     pandas = sys.modules.get("pandas")
     return pandas is not None and isinstance(values, pandas.api.extensions.ExtensionArray)
 
@@ -77,7 +78,7 @@ def _column(name: object, values: Any) -> _native.Column:
 
 def _sequence(name: str, items: list[Any], *, pandas: bool = False) -> _native.Column:
     """Return a column of Python values, among which numpy's times are no datetimes."""
-    first = next((item for item in items if item is not None), None)
+    first: Any = next((item for item in items if item is not None), None)
     if type(first).__module__ == "numpy" and type(first).__name__ in ("datetime64", "timedelta64"):
         import numpy
 
@@ -111,8 +112,8 @@ def _array(name: str, values: Any, zone: str | None = None, *, pandas: bool = Fa
     elif kind not in _PLAIN:
         return _sequence(name, array.tolist() if kind[0] in "US" else list(array), pandas=pandas)
     plain = numpy.ascontiguousarray(array, dtype=array.dtype.newbyteorder("=")).view("u1")
-    all_valid = valid is None or bool(valid.all())
-    return _native.Column.from_buffer(name, kind, unit, zone, plain, None if all_valid else valid.view("u1"))
+    present = None if valid is None or bool(valid.all()) else valid.view("u1")
+    return _native.Column.from_buffer(name, kind, unit, zone, plain, present)
 
 
 def _pandas_batch(frame: Any, options: _native.Options) -> _native.Batch:

@@ -53,8 +53,8 @@ def open(root: str | os.PathLike[str] = ".") -> Store:
 class Store:
     """Tables under one folder; :func:`hypostyle.open` makes one.
 
-    It is safe to use from many threads at once, and in a forked child. It holds open files, and ``close()``, or a
-    ``with`` block, lets go of them.
+    It is safe to use from many threads at once, and in a forked child. It holds open files, and ``close()``,
+    or a ``with`` block, lets go of them.
     """
 
     __slots__ = ("__weakref__", "_native", "_root")
@@ -94,8 +94,8 @@ class Store:
             The join: a YAML or JSON file, a dict of the same shape, or an object. What is given beside it
             takes the place of what it says.
         key : str or sequence of str, optional
-            The key columns. Left out: those of the spec; else those that ``hypostyle.yaml`` in the root names;
-            else the one column that all tables, and the spine, have.
+            The key columns. Left out: those of the spec; else those that ``hypostyle.yaml`` in the root
+            names; else the one column that all tables, and the spine, have.
         tables : mapping, optional
             Columns by table: ``{"wind": ["speed_80m"], "load": {"mw": "megawatts"}, "sun": "*"}``; see
             :class:`JoinSpec`.
@@ -104,7 +104,8 @@ class Store:
         spine : DataFrame, Arrow table or dict of sequences, optional
             The rows to fill: the frame has exactly these, in their order and number, repeated and null keys
             included, and carries their other columns. Anything with ``__arrow_c_stream__`` or
-            ``__arrow_c_array__``, or a pandas frame. It is copied.
+            ``__arrow_c_array__``, or a pandas frame, whose index counts as a column if it has a name. It is
+            copied.
         how : {"inner", "left", "spine"}, optional
             Keys that are in every table, in the row order of the first (the default); all rows of the first
             table; exactly the spine's rows (the default with a spine).
@@ -120,7 +121,8 @@ class Store:
         threads : int, optional
             Threads to work with; all cores when left out.
         memory_limit : int or str, optional
-            Bytes of decoded data that the join may hold, also as ``"2GiB"``; half of the memory when left out.
+            Bytes of decoded data that the join may hold, also as ``"2GiB"``; half of the memory when left
+            out.
         io : {"auto", "mmap", "pread"}, optional
             How files are read. Mapping a file that somebody truncates meanwhile kills the process.
         strategy : {"auto", "identity", "merge", "hash"}, optional
@@ -142,7 +144,8 @@ class Store:
         Corrupt, Unsupported
             A file is damaged, or of a kind that is not read.
         Unavailable, Changed, Timeout
-            Storage did not answer, or not in time, or a file changed meanwhile: the same call may succeed later.
+            Storage did not answer, or not in time, or a file changed meanwhile: the same call may succeed
+            later.
         LimitExceeded
             The memory limit would be passed.
 
@@ -226,8 +229,12 @@ class Store:
         if unknown := set(options) - {"timeout", "threads", "memory_limit", "io", "strategy", "progress"}:
             raise TypeError(f"get_historical_features() got an unexpected keyword argument {min(unknown)!r}")
         if entity_df is None:
-            raise _arguments.wrong_type("entity_df", None, "a DataFrame, an Arrow table, or a dict of columns")
-        return self.join(spine=entity_df, features=features, full_names=full_feature_names, key=key, **options)
+            raise _arguments.wrong_type(
+                "entity_df", None, "a DataFrame, an Arrow table, or a dict of columns"
+            )
+        return self.join(
+            spine=entity_df, features=features, full_names=full_feature_names, key=key, **options
+        )
 
     def explain(
         self,
@@ -252,6 +259,23 @@ class Store:
         """Tell what :meth:`join` with the same arguments would read, skip and align, and why.
 
         Key columns are read for it, features are not.
+
+        Parameters
+        ----------
+        spec, key, tables, features, spine, how, start, end, last, full_names : optional
+            The join, as :meth:`join` takes it.
+        timeout, threads, memory_limit, io, strategy : optional
+            How it is done, as :meth:`join` takes it.
+
+        Returns
+        -------
+        Explanation
+            A dict, which prints as text.
+
+        Raises
+        ------
+        InvalidRequest, NotFound, …
+            As :meth:`join` does.
 
         Examples
         --------
@@ -291,6 +315,11 @@ class Store:
             Its name.
         key : str or sequence of str, optional
             Its key columns, found as in :meth:`join` or the first that could be, when left out.
+
+        Returns
+        -------
+        TableDescription
+            A dict, which prints as text.
 
         Raises
         ------
@@ -334,7 +363,9 @@ class Store:
 
     def _open(self) -> _native.Store:
         if self._native is None:
-            raise InvalidRequest(f"the store {self._root!r} is closed", hint="open it again with hypostyle.open()")
+            raise InvalidRequest(
+                f"the store {self._root!r} is closed", hint="open it again with hypostyle.open()"
+            )
         return self._native
 
     def _spec(
@@ -344,14 +375,20 @@ class Store:
         features: Sequence[str] | None,
     ) -> JoinSpec:
         """Make one spec of the ways to say what to join, of which exactly one must be used."""
-        given = [name for name, value in (("a spec", spec), ("tables=", tables), ("features=", features)) if value is not None]
+        given = [
+            name
+            for name, value in (("a spec", spec), ("tables=", tables), ("features=", features))
+            if value is not None
+        ]
         if len(given) != 1:
             what = " and ".join(given) + " are given" if given else "there is nothing to join"
             raise _arguments.invalid(what, "give one of: a spec, tables=, features=")
         if features is not None:
             return JoinSpec.from_features(features)
         if tables is not None:
-            return JoinSpec._of(_native.Spec.from_json(_arguments.dump("tables", {"tables": list_tables(tables)})))
+            return JoinSpec._of(
+                _native.Spec.from_json(_arguments.dump("tables", {"tables": list_tables(tables)}))
+            )
         if isinstance(spec, JoinSpec):
             return spec
         if isinstance(spec, Mapping):
@@ -364,7 +401,8 @@ class Store:
 def _how(how: object, spine: object) -> str | None:
     word: str | None = _arguments.optional("how", how, str)
     if spine is not None and word not in (None, "spine"):
-        raise _arguments.invalid(f"`how` is {word!r}, and a spine is given", 'leave out one of them, or say how="spine"')
+        hint = 'leave out one of them, or say how="spine"'
+        raise _arguments.invalid(f"`how` is {word!r}, and a spine is given", hint)
     return word
 
 
@@ -392,11 +430,11 @@ class _Told(dict[str, Any]):
 
 
 class Explanation(_Told):
-    """What a join would do: a dict of ``rows``, ``columns``, ``bytes_read`` and ``tables``, which prints as text."""
+    """What a join would do: a dict of ``rows``, ``bytes_read``, ``tables`` and more, which prints as text."""
 
 
 class TableDescription(_Told):
-    """What a table is made of: a dict of ``name``, ``rows``, ``columns``, ``files``, ``key``, which prints as text."""
+    """What a table is made of: a dict of ``rows``, ``columns``, ``files``, ``key``, which prints as text."""
 
 
 def _options(
@@ -415,7 +453,9 @@ def _warn_of_unmatched(frame: Frame) -> None:
     if not len(frame):
         return
     for table in frame._native.unmatched():
-        message = f"table {table!r} has no row for any of the frame's {len(frame)} keys: its columns are all null"
+        message = (
+            f"table {table!r} has no row for any of the frame's {len(frame)} keys: its columns are all null"
+        )
         warnings.warn(message, NoMatchWarning, stacklevel=_levels_to_caller())
 
 
@@ -429,6 +469,8 @@ def _levels_to_caller() -> int:
 
 def _in_order(frame: Frame, features: Sequence[str], full_names: bool) -> Frame:
     """Bring the features, which came table by table, into the order asked for."""
-    wanted = [reference.replace(":", "__") if full_names else reference.partition(":")[2] for reference in features]
+    wanted = [
+        reference.replace(":", "__") if full_names else reference.partition(":")[2] for reference in features
+    ]
     base = frame.columns[: frame._native.base_columns]
     return frame if frame.columns == base + wanted else frame.select(base + wanted)

@@ -15,7 +15,7 @@ def zone(name: str) -> datetime.tzinfo:
     A name that this machine does not know becomes UTC, which is the same moment.
     """
     if name.upper() == "UTC":
-        return datetime.timezone.utc
+        return datetime.UTC
     if found := _OFFSET.match(name):
         sign, hours, minutes = found.groups()
         offset = datetime.timedelta(hours=int(hours), minutes=int(minutes))
@@ -23,4 +23,4 @@ def zone(name: str) -> datetime.tzinfo:
     try:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError):
-        return datetime.timezone.utc
+        return datetime.UTC

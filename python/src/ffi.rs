@@ -73,12 +73,36 @@ pub(crate) fn read_array(
     let array = array.pointer_checked(Some(ARRAY))?.cast::<FFI_ArrowArray>();
     // SAFETY: the capsules' names, checked above, promise these types there. The array is moved out, and what is
     // left is marked as released; the schema is only looked at while its capsule lives.
-    let (array, schema) = unsafe { (FFI_ArrowArray::from_raw(array.as_ptr()), schema.as_ref()) };
+    let (array, released, schema) = unsafe {
+        let released = is_released(schema.as_ptr());
+        (FFI_ArrowArray::from_raw(array.as_ptr()), released, schema.as_ref())
+    };
+    if released || array.is_released() {
+        return Err(Error::invalid("the Arrow array has been taken by somebody else")).or_raise(py);
+    }
     let failed = from_arrow("the Arrow array cannot be read");
     let field = Field::try_from(schema).map_err(&failed).or_raise(py)?;
     // SAFETY: an array under the protocol fits the schema that came with it.
     let data = unsafe { from_ffi(array, schema) }.map_err(&failed).or_raise(py)?;
     Ok((field.into(), make_array(data)))
+}
+
+/// Whether somebody has moved the schema out, after which nothing in it may be looked at.
+///
+/// # Safety
+/// `schema` points to an `ArrowSchema`.
+unsafe fn is_released(schema: *const FFI_ArrowSchema) -> bool {
+    /// Of the nine words (two of them are 64-bit numbers) of the struct in the C data interface.
+    #[repr(C)]
+    struct Layout {
+        texts: [*const c_void; 3],
+        numbers: [i64; 2],
+        children: [*const c_void; 2],
+        release: *const c_void,
+        private: *const c_void,
+    }
+    // SAFETY: the C data interface fixes this layout, and the caller promises the struct.
+    unsafe { (*schema.cast::<Layout>()).release.is_null() }
 }
 
 /// Bytes of a column that Python may look at, and not change. They live as long as any view of them.

@@ -61,7 +61,7 @@ fn read(
 
 fn seconds(timeout: f64) -> Result<Duration> {
     let refuse = || {
-        Error::invalid(format!("`timeout` is {timeout}, which is no length of time"))
+        Error::invalid(format!("`timeout` is {timeout:?}, which is no length of time"))
             .hint("give seconds, such as timeout=0.2, or a timedelta")
     };
     if timeout > 0.0 { Duration::try_from_secs_f64(timeout).map_err(|_| refuse()) } else { Err(refuse()) }

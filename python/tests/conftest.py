@@ -15,7 +15,9 @@ import hypostyle as hs
 from support import LONG, write_weather
 
 # The same cases in each run, so that a failure is one that somebody can see again.
-hypothesis.settings.register_profile("short", max_examples=60, derandomize=True, deadline=None, database=None)
+hypothesis.settings.register_profile(
+    "short", max_examples=150, derandomize=True, deadline=None, database=None
+)
 hypothesis.settings.register_profile("long", max_examples=4000, deadline=None)
 hypothesis.settings.load_profile("long" if LONG else "short")
 

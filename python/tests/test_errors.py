@@ -138,12 +138,19 @@ VALUES = [
     invalid(join(tables={"../load": ["mw"]}), "../load"),
     invalid(join(tables=[{"name": "load"}]), "`columns` is missing"),
     invalid(join(tables=[1]), "line 1, column"),
-    invalid(join(how="outer"), "`how` is \"outer\"", hints='"inner", "left" or "spine"'),
+    invalid(join(how="outer"), '`how` is "outer"', hints='"inner", "left" or "spine"'),
     invalid(join(how="spine"), "spine"),
     invalid(join(start="yesterday"), "yesterday", hints="2024-12-25"),
     invalid(join(start=5), "5"),
     invalid(join(last=0), "`last` is 0"),
     invalid(join(last=-3), "`last` is -3"),
+    invalid(join(last=2**70), "`last` is 1180591620717411303424"),
+    invalid(join(threads=2**70), "`threads` is"),
+    invalid(join(threads=100_000), "100000 threads"),
+    invalid(join(timeout=10**400), "`timeout` is too long"),
+    invalid(join(timeout=1e300), "`timeout` is 1e300"),
+    invalid(join(timeout=float("inf")), "`timeout` is inf"),
+    invalid(join(memory_limit=2**200), "memory_limit"),
     invalid(join(timeout=0), "`timeout` is 0"),
     invalid(join(timeout=-1), "`timeout` is -1"),
     invalid(join(timeout=float("nan")), "`timeout` is NaN"),
@@ -154,7 +161,7 @@ VALUES = [
     invalid(join(memory_limit=-1), "memory_limit"),
     invalid(join(memory_limit="plenty"), "plenty", hints="2GiB"),
     invalid(join(io="fast"), "`io` is 'fast'", hints='"mmap"'),
-    invalid(join(strategy="guess"), "`strategy` is \"guess\"", hints='"merge"'),
+    invalid(join(strategy="guess"), '`strategy` is "guess"', hints='"merge"'),
     invalid(ask([]), "`features` is an empty list"),
     invalid(ask(["mw"]), "`mw` has no colon", hints="table:column"),
     invalid(ask(["load:mw:x"]), "`load:mw:x` has two colons"),
@@ -165,7 +172,53 @@ VALUES = [
     Case(ask(["lod:mw"]), hs.NotFound, "lod", table="lod", hints="did you mean `load"),
 ]
 
+
+class Stream:
+    """What exports a stream, as it says."""
+
+    def __init__(self, capsule: Any) -> None:
+        self.capsule = capsule
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
+        return self.capsule
+
+
+class Array:
+    """What exports an array, as it says."""
+
+    def __init__(self, *capsules: Any) -> None:
+        self.capsules = capsules
+
+    def __arrow_c_array__(self, requested_schema: object = None) -> Any:
+        return self.capsules
+
+
+def used(capsules: Any) -> Any:
+    """Return capsules whose contents pyarrow has taken."""
+    if isinstance(capsules, tuple):
+        pa.record_batch(Array(*capsules))
+    else:
+        pa.table(Stream(capsules))
+    return capsules
+
+
+BATCH = pa.record_batch({"ts": pa.array(hours(2), pa.timestamp("us"))})
+
+
+def fail_at(row: int) -> pa.RecordBatchReader:
+    def batches() -> Any:
+        for at in range(3):
+            if at == row:
+                raise LookupError("the source is exhausted")
+            yield BATCH
+
+    return pa.RecordBatchReader.from_batches(BATCH.schema, batches())
+
+
 SPINES = [
+    invalid(lambda s: fill(fail_at(1))(s), "the source is exhausted"),
+    invalid(lambda s: fill(Stream(used(BATCH.__arrow_c_stream__())))(s), "released"),
+    invalid(lambda s: fill(Array(*used(BATCH.__arrow_c_array__())))(s), "taken by somebody else"),
     invalid(fill({"when": hours(2)}), "`ts`", column="ts", table="spine", hints="`when`"),
     invalid(fill({}), "ts"),
     invalid(fill(pl.DataFrame()), "ts"),
@@ -238,7 +291,9 @@ BUILT_IN = [
     (hs.InternalError, RuntimeError),
     (hs.NoMatchWarning, UserWarning),
 ]
-ALL = [value for value in vars(hs).values() if isinstance(value, type) and issubclass(value, hs.HypostyleError)]
+ALL = [
+    value for value in vars(hs).values() if isinstance(value, type) and issubclass(value, hs.HypostyleError)
+]
 
 
 @pytest.mark.parametrize(("error", "base"), BUILT_IN)
@@ -251,14 +306,26 @@ def test_errors_have_their_particulars_and_keep_them(kind: type[hs.HypostyleErro
     assert issubclass(kind, hs.HypostyleError)
     plain = kind("what happened")
     assert str(plain) == "what happened"
-    assert (plain.table, plain.path, plain.column, plain.hint, plain.retryable) == (None, None, None, None, False)
+    assert (plain.table, plain.path, plain.column, plain.hint, plain.retryable) == (
+        None,
+        None,
+        None,
+        None,
+        False,
+    )
     full = kind("m", table="t", path="p", column="c", hint="do that", retryable=True)
     shown = "".join(traceback.format_exception(full))
     assert shown.endswith("m\nhelp: do that\n")
     for again in (pickle.loads(pickle.dumps(full)), copy.copy(full), copy.deepcopy(full)):
         assert type(again) is kind
         assert str(again) == "m"
-        assert (again.table, again.path, again.column, again.hint, again.retryable) == ("t", "p", "c", "do that", True)
+        assert (again.table, again.path, again.column, again.hint, again.retryable) == (
+            "t",
+            "p",
+            "c",
+            "do that",
+            True,
+        )
         assert "".join(traceback.format_exception(again)) == shown
 
 
@@ -285,7 +352,7 @@ def test_what_is_not_there_is_named(root: Path, tmp_path: Path) -> None:
     with pytest.raises(hs.NotFound, match="nowhere") as raised:
         hs.open(tmp_path / "nowhere")
     assert raised.value.path == str(tmp_path / "nowhere")
-    with pytest.raises(hs.HypostyleError, match="load.parquet"):
+    with pytest.raises(hs.HypostyleError, match=r"load\.parquet"):
         hs.open(root / "load.parquet").tables()
     store = hs.open(root)
     with pytest.raises(hs.NotFound, match="lood") as raised:
@@ -320,7 +387,15 @@ def test_a_spec_that_cannot_be_read_says_where(tmp_path: Path, store: hs.Store) 
 def test_damaged_files_are_corrupt_and_named(tmp_path: Path) -> None:
     write_weather(tmp_path)
     sound = (tmp_path / "load.parquet").read_bytes()
-    for damaged in (b"", b"PAR1", sound[:-30], sound[: len(sound) // 2], b"x" * 2000, sound[4:], sound + b"tail"):
+    for damaged in (
+        b"",
+        b"PAR1",
+        sound[:-30],
+        sound[: len(sound) // 2],
+        b"x" * 2000,
+        sound[4:],
+        sound + b"tail",
+    ):
         (tmp_path / "load.parquet").write_bytes(damaged)
         with pytest.raises(hs.Corrupt, match="load") as raised:
             hs.open(tmp_path).join(key="ts", tables=TABLES)
@@ -358,8 +433,34 @@ def test_a_deadline_is_kept_and_may_be_tried_again(store: hs.Store) -> None:
     assert len(store.join(key="ts", tables=TABLES, timeout=60)) == 48
 
 
-def test_columns_without_a_common_name_and_other_calls_are_python_errors(store: hs.Store) -> None:
+def test_what_exports_no_capsules_is_refused(store: hs.Store) -> None:
+    schema, array = BATCH.__arrow_c_array__()
+    for source in (Stream(1), Stream(None), Stream(array), Array(array, schema), Array(schema), Array(1, 2)):
+        with pytest.raises((TypeError, ValueError)):
+            fill(source)(store)
+    fails: Any = type("Fails", (), {"__arrow_c_stream__": lambda self, schema=None: hours(0)[0]})()
+    with pytest.raises(IndexError):
+        fill(fails)(store)
+
+
+def test_numpys_arguments_are_named(store: hs.Store) -> None:
+    frame = store.join(key="ts", tables=TABLES)
+    for arguments, kind, says in [
+        ({"dtype": "int8"}, hs.InvalidRequest, "`dtype` is 'int8'"),
+        ({"dtype": ">f8"}, hs.InvalidRequest, "`dtype` is '>f8'"),
+        ({"dtype": "nonsense"}, hs.WrongType, "`dtype` is 'nonsense'"),
+        ({"order": "K"}, hs.InvalidRequest, "`order` is 'K'"),
+        ({"order": 1}, hs.WrongType, "`order` is 1"),
+        ({"columns": "mw"}, hs.WrongType, "`columns` is 'mw'"),
+        ({"columns": ["mx"]}, hs.InvalidRequest, "`mx`"),
+    ]:
+        wrong: Any = arguments
+        with pytest.raises(kind, match=says):
+            frame.to_numpy(**wrong)
+
+
+def test_calls_that_python_refuses_are_its_own_errors(store: hs.Store) -> None:
     with pytest.raises(TypeError, match="unexpected keyword"):
         store.join(tabels=TABLES)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="positional"):
-        store.join("a", "b")  # type: ignore[misc]
+        store.join("a", "b")  # type: ignore[call-arg]

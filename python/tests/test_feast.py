@@ -15,7 +15,9 @@ ENTITIES = pd.DataFrame({"ts": [*hours(1, 5), *hours(1, 4)], "label": [1, 2]})
 
 
 def test_the_entity_frame_is_filled_in_its_order(store: hs.Store) -> None:
-    answer = store.get_historical_features(entity_df=ENTITIES, features=["load:mw", "wind:speed_80m"], key="ts")
+    answer = store.get_historical_features(
+        entity_df=ENTITIES, features=["load:mw", "wind:speed_80m"], key="ts"
+    )
     frame = answer.to_df()
     assert isinstance(frame, pd.DataFrame)
     assert list(frame.columns) == ["ts", "label", "mw", "speed_80m"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import pickle
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
@@ -22,7 +22,6 @@ import pytest
 import hypostyle as hs
 from support import assert_same, hours
 
-UTC = timezone.utc
 BERLIN = ZoneInfo("Europe/Berlin")
 
 VALUES: dict[str, tuple[pa.DataType, list[Any]]] = {
@@ -43,16 +42,28 @@ VALUES: dict[str, tuple[pa.DataType, list[Any]]] = {
     "money": (pa.decimal128(9, 2), [Decimal("1.25"), Decimal("-3.50"), Decimal("0.00")]),
     "day": (pa.date32(), [date(2024, 2, 29), date(1969, 12, 31), date(9999, 12, 31)]),
     "clock": (pa.time64("us"), [time(1, 2, 3, 4), time(0), time(23, 59, 59, 999999)]),
-    "ms": (pa.timestamp("ms"), [datetime(2024, 1, 1, 0, 0, 0, 1000), datetime(1900, 1, 1), datetime(2262, 1, 1)]),
-    "us": (pa.timestamp("us"), [datetime(2024, 1, 1, 0, 0, 0, 1), datetime(1900, 1, 1), datetime(2262, 1, 1)]),
-    "ns": (pa.timestamp("ns"), [datetime(2024, 1, 1, 0, 0, 0, 1), datetime(1900, 1, 1), datetime(2262, 1, 1)]),
+    "ms": (
+        pa.timestamp("ms"),
+        [datetime(2024, 1, 1, 0, 0, 0, 1000), datetime(1900, 1, 1), datetime(2262, 1, 1)],
+    ),
+    "us": (
+        pa.timestamp("us"),
+        [datetime(2024, 1, 1, 0, 0, 0, 1), datetime(1900, 1, 1), datetime(2262, 1, 1)],
+    ),
+    "ns": (
+        pa.timestamp("ns"),
+        [datetime(2024, 1, 1, 0, 0, 0, 1), datetime(1900, 1, 1), datetime(2262, 1, 1)],
+    ),
     "utc": (pa.timestamp("us", "UTC"), [datetime(2024, 1, 1, tzinfo=UTC)] * 3),
     "berlin": (pa.timestamp("us", "Europe/Berlin"), [datetime(2024, 7, 1, tzinfo=BERLIN)] * 3),
     "span": (pa.duration("us"), [timedelta(days=1, microseconds=1), timedelta(-1), timedelta(0)]),
     "list": (pa.list_(pa.int32()), [[1, None, 2], [], [3]]),
-    "struct": (pa.struct([("a", pa.int8()), ("b", pa.string())]), [{"a": 1, "b": None}, {"a": None, "b": "x"}, {"a": 2, "b": ""}]),
+    "struct": (
+        pa.struct([("a", pa.int8()), ("b", pa.string())]),
+        [{"a": 1, "b": None}, {"a": None, "b": "x"}, {"a": 2, "b": ""}],
+    ),
     "category": (pa.dictionary(pa.int32(), pa.string()), ["a", "b", "a"]),
-}  # fmt: skip
+}
 NUMBERS = ["i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "f32", "f64", "flag", "money"]
 
 
@@ -64,7 +75,9 @@ def table(nulls: bool) -> pa.Table:
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["full", "nulls"])
-def typed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[hs.Frame, pa.Table]:
+def typed(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[hs.Frame, pa.Table]:
     """Give a frame with a column of every type and the table that it must equal."""
     folder = tmp_path_factory.mktemp("typed")
     written = table(request.param)
@@ -91,10 +104,9 @@ def test_other_libraries_take_the_frame_as_it_is(typed: tuple[hs.Frame, pa.Table
     frame, written = typed
     assert len(na.ArrayStream(frame).read_all()) == len(frame)
     numbers = frame.select(["id", "i8", "text"])
-    assert duckdb.sql("select sum(id), count(i8), min(text) from numbers").fetchall() == [
-        (sum(written["id"].to_pylist()), 3, "")
-    ]
-    assert pd.DataFrame.from_arrow(numbers).shape == (len(frame), 3)
+    relation: Any = duckdb.sql("select sum(id), count(i8), min(text) from numbers")
+    assert relation.fetchall() == [(sum(written["id"].to_pylist()), 3, "")]
+    assert cast(Any, pd.DataFrame).from_arrow(numbers).shape == (len(frame), 3)
 
 
 def test_python_values_are_what_was_written(typed: tuple[hs.Frame, pa.Table]) -> None:
@@ -127,18 +139,20 @@ def test_pandas_has_numpy_columns_by_default(typed: tuple[hs.Frame, pa.Table]) -
     assert list(pandas.columns) == frame.columns
     assert pandas["id"].tolist() == written["id"].to_pylist()
     assert pandas.index.equals(pd.RangeIndex(len(written)))
-    kinds = {name: pandas[name].dtype for name in VALUES}
+    kinds: dict[str, Any] = {name: pandas[name].dtype for name in VALUES}
     for name in ["i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64"]:
         assert kinds[name] == ("float64" if nulls else written[name].type.to_pandas_dtype())
     assert (kinds["f32"], kinds["f64"]) == ("float32", "float64")
-    assert kinds["flag"] == (object if nulls else bool)
+    assert kinds["flag"] == ("object" if nulls else "bool")
     assert kinds["text"] == "str"
-    assert [str(kinds[name]) for name in ("ms", "us", "ns")] == [f"datetime64[{u}]" for u in ("ms", "us", "ns")]
+    assert [str(kinds[name]) for name in ("ms", "us", "ns")] == [
+        f"datetime64[{u}]" for u in ("ms", "us", "ns")
+    ]
     assert str(kinds["utc"]) == "datetime64[us, UTC]"
     assert str(kinds["berlin"]) == "datetime64[us, Europe/Berlin]"
     assert str(kinds["span"]) == "timedelta64[us]"
     for name in ["bytes", "fixed", "money", "day", "clock", "list", "struct"]:
-        assert kinds[name] == object
+        assert kinds[name] == "object"
     for name, (_, values) in VALUES.items():
         assert pandas[name].tolist()[:3] == values, name
         assert pandas[name].isna().sum() == nulls, name
@@ -146,7 +160,7 @@ def test_pandas_has_numpy_columns_by_default(typed: tuple[hs.Frame, pa.Table]) -
 
 def test_pandas_columns_can_be_written_to(typed: tuple[hs.Frame, pa.Table]) -> None:
     frame, _ = typed
-    pandas = frame.to_pandas()
+    pandas: Any = frame.to_pandas()
     for name in ("i32", "f64", "flag"):
         pandas.loc[0, name] = pandas.loc[1, name]
         pandas[name] = pandas[name].to_numpy().copy()
@@ -164,7 +178,9 @@ def test_pandas_has_arrow_columns_when_asked(typed: tuple[hs.Frame, pa.Table]) -
 
 def test_numpy_has_the_numbers_of_every_width(typed: tuple[hs.Frame, pa.Table]) -> None:
     frame, written = typed
-    expected = np.array([[float("nan") if v is None else float(v) for v in written[name].to_pylist()] for name in NUMBERS]).T
+    expected = np.array(
+        [[float("nan") if v is None else float(v) for v in written[name].to_pylist()] for name in NUMBERS]
+    ).T
     for dtype in ("float64", "float32"):
         for order in ("C", "F"):
             array, names = frame.to_numpy(cast(Any, dtype), cast(Any, order), columns=NUMBERS)
@@ -215,7 +231,7 @@ def test_numpy_columns_have_numpys_types(typed: tuple[hs.Frame, pa.Table]) -> No
             assert array.dtype == "M8[D]"
             assert array[:3].tolist() == values
         elif name == "flag":
-            assert array.dtype == (object if nulls else bool)
+            assert array.dtype == ("object" if nulls else "bool")
         if nulls:
             assert pd.isna(array[3])
         assert np.asarray(frame[name]).dtype == array.dtype
@@ -259,8 +275,13 @@ def test_handed_over_memory_outlives_the_frame_and_the_store(root: Path) -> None
     store = hs.open(root)
     frame = store.join(key="ts", tables={"wind": ["speed_80m"], "load": ["mw", "mw_lag24"]}, last=24)
     expected = [2.0 * i for i in range(24, 48)]
-    numpy, polars, arrow, own = frame["mw"].to_numpy(), frame.to_polars(), frame.to_arrow(), frame["mw"].copy()
-    view = memoryview(numpy)
+    numpy, polars, arrow, own = (
+        frame["mw"].to_numpy(),
+        frame.to_polars(),
+        frame.to_arrow(),
+        frame["mw"].copy(),
+    )
+    view = memoryview(cast(Any, numpy))
     store.close()
     del frame, store
     gc.collect()
@@ -342,7 +363,9 @@ def test_every_format_that_is_written_is_read_back(store: hs.Store, tmp_path: Pa
     assert_same(read(path, suffix).with_columns(pl.col("ts").cast(pl.Datetime("us"))), expected)
     word: Any = {"arrows": "stream"}.get(suffix, suffix)
     frame[30:34].write(str(tmp_path / "out"), format=word)
-    assert_same(read(tmp_path / "out", suffix).with_columns(pl.col("ts").cast(pl.Datetime("us"))), expected[30:34])
+    assert_same(
+        read(tmp_path / "out", suffix).with_columns(pl.col("ts").cast(pl.Datetime("us"))), expected[30:34]
+    )
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(["out", f"out.{suffix}"])
 
 
@@ -396,7 +419,9 @@ HOSTILE = "<script>alert('x')</script>\"&\x1b[31m\n"
 
 
 def test_a_preview_is_short_and_obeys_nobody(tmp_path: Path) -> None:
-    table = pa.table({"id": range(100), HOSTILE: [HOSTILE * 100] * 100, "wide": ["漢字"] * 100, "n": [None, 0.5] * 50})
+    table = pa.table(
+        {"id": range(100), HOSTILE: [HOSTILE * 100] * 100, "wide": ["漢字"] * 100, "n": [None, 0.5] * 50}
+    )
     pa.parquet.write_table(table, tmp_path / "t.parquet")
     frame = hs.open(tmp_path).join(key="id", tables={"t": "*"})
     text = repr(frame)
@@ -426,7 +451,9 @@ def test_a_preview_shows_the_first_and_last_rows(store: hs.Store, rows: int) -> 
 
 
 def test_a_preview_of_many_columns_leaves_some_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pl.DataFrame({"id": [1], **{f"column_{i}": [i] for i in range(200)}}).write_parquet(tmp_path / "t.parquet")
+    pl.DataFrame({"id": [1], **{f"column_{i}": [i] for i in range(200)}}).write_parquet(
+        tmp_path / "t.parquet"
+    )
     frame = hs.open(tmp_path).join(key="id", tables={"t": "*"})
     for width in (20, 80, 200):
         monkeypatch.setenv("COLUMNS", str(width))

@@ -80,18 +80,24 @@ def test_a_golden_join_is_what_the_other_programs_make_of_it(case: str) -> None:
 def test_a_golden_join_comes_to_polars_and_numpy_as_it_is(case: str) -> None:
     expected = expected_of(case)
     frame = hs.open(GOLDEN).join(spec_of(case))
-    polars = frame.to_polars()
-    assert polars.columns == expected.column_names
-    for name in expected.column_names:
-        kind = expected[name].type
-        plain = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
-        if plain or pa.types.is_string(kind) or pa.types.is_timestamp(kind):
-            same = pl.Series(name, expected[name])
-            assert polars[name].dtype == same.dtype
-            assert polars[name].equals(same, null_equal=True), name
-        if plain:
+    # Polars has no decimals of 256 bits, and no time zones that are mere offsets.
+    names = [name for name in expected.column_names if is_common(expected[name].type)]
+    polars = frame.select(names).to_polars()
+    assert polars.columns == names
+    for name in names:
+        same = pl.Series(name, expected[name])
+        assert polars[name].dtype == same.dtype
+        assert polars[name].equals(same, null_equal=True), name
+        if same.dtype.is_numeric() or same.dtype == pl.Boolean:
             numpy = frame[name].to_numpy().astype("float64")
             assert repr(numpy.tolist()) == repr(same.cast(pl.Float64).to_numpy().astype("float64").tolist())
+
+
+def is_common(kind: pa.DataType) -> bool:
+    if pa.types.is_timestamp(kind):
+        return kind.tz is None or kind.tz[0] not in "+-"
+    number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+    return bool(number or pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 SPINES = [name for name in NAMES if "spine" in name and "bounds" not in name and "last" not in name]

@@ -6,7 +6,7 @@ import json
 import os
 import pickle
 from collections.abc import Callable
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,9 @@ tables:
   - {name: load, columns: {mw: megawatts}}
 rows: {last: 3}
 """
-EXPECTED = pl.DataFrame({"ts": hours(3, 45), "speed_80m": [45.0, 46.0, 47.0], "megawatts": [90.0, 92.0, 94.0]})
+EXPECTED = pl.DataFrame(
+    {"ts": hours(3, 45), "speed_80m": [45.0, 46.0, 47.0], "megawatts": [90.0, 92.0, 94.0]}
+)
 
 
 def in_file(text: str, name: str) -> Callable[[Path], Path]:
@@ -75,12 +77,18 @@ TABLES: dict[str, tuple[Any, list[str]]] = {
     "all": ({"load": "*"}, ["mw", "mw_lag24"]),
     "new names": ({"load": {"mw": "power", "mw_lag24": "before"}}, ["power", "before"]),
     "a description": ({"x": {"path": "load.parquet", "columns": ["mw"]}}, ["mw"]),
-    "a list of descriptions": ([{"name": "load", "columns": ["mw"]}, {"name": "wind", "columns": "*"}], ["mw", "speed_80m"]),
+    "a list of descriptions": (
+        [{"name": "load", "columns": ["mw"]}, {"name": "wind", "columns": "*"}],
+        ["mw", "speed_80m"],
+    ),
     "one table under two names": (
-        {"now": {"path": "load.parquet", "columns": {"mw": "a"}}, "then": {"path": "load.parquet", "columns": {"mw": "b"}}},
+        {
+            "now": {"path": "load.parquet", "columns": {"mw": "a"}},
+            "then": {"path": "load.parquet", "columns": {"mw": "b"}},
+        },
         ["a", "b"],
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("tables", "columns"), TABLES.values(), ids=TABLES.keys())
@@ -118,13 +126,17 @@ def test_bounds_hold_from_the_first_to_before_the_last(
 ) -> None:
     frame = store.join(key="ts", tables={"wind": ["speed_80m"], "load": ["mw"]}, how=how, **bounds)
     numbers = pl.Series(range(48), dtype=pl.Float64)[rows]
-    assert_same(frame, pl.DataFrame({"ts": pl.Series(hours(48))[rows], "speed_80m": numbers, "mw": numbers * 2}))
+    assert_same(
+        frame, pl.DataFrame({"ts": pl.Series(hours(48))[rows], "speed_80m": numbers, "mw": numbers * 2})
+    )
 
 
 def test_bounds_of_whole_numbers_and_decimals(tmp_path: Path) -> None:
     pl.DataFrame({"id": range(10), "x": range(10)}).write_parquet(tmp_path / "whole.parquet")
     money = [Decimal(i) / 2 for i in range(10)]
-    pl.DataFrame({"id": pl.Series(money, dtype=pl.Decimal(9, 2)), "x": range(10)}).write_parquet(tmp_path / "money.parquet")
+    pl.DataFrame({"id": pl.Series(money, dtype=pl.Decimal(9, 2)), "x": range(10)}).write_parquet(
+        tmp_path / "money.parquet"
+    )
     store = hs.open(tmp_path)
     for table, start, end, expected in [
         ("whole", 3, 5, [3, 4]),
@@ -159,7 +171,9 @@ def test_features_are_columns_in_the_order_asked_for(store: hs.Store) -> None:
 @pytest.mark.parametrize("io", ["auto", "pread", "mmap"])
 @pytest.mark.parametrize("strategy", ["auto", "identity", "merge", "hash"])
 def test_the_way_of_working_changes_no_answer(store: hs.Store, threads: int, io: Any, strategy: Any) -> None:
-    frame = store.join(SPEC, threads=threads, io=io, strategy=strategy, memory_limit="1GiB", timeout=timedelta(minutes=5))
+    frame = store.join(
+        SPEC, threads=threads, io=io, strategy=strategy, memory_limit="1GiB", timeout=timedelta(minutes=5)
+    )
     assert_same(frame, EXPECTED)
 
 
@@ -195,7 +209,9 @@ def test_a_key_of_two_columns(tmp_path: Path) -> None:
     assert frame["x"].to_list() == [3, 0, None, None]
 
 
-def test_the_root_may_be_the_current_folder_or_begin_at_home(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_root_may_be_the_current_folder_or_begin_at_home(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(root)
     assert hs.open().tables() == ["load", "wind"]
     monkeypatch.setenv("HOME", str(root.parent))
@@ -259,8 +275,9 @@ def test_specs_compare_hash_print_and_pickle() -> None:
 def test_a_spine_in_a_file(tmp_path: Path) -> None:
     write_weather(tmp_path)
     pl.DataFrame({"when": hours(2, 3)[::-1], "n": [1, 2]}).write_parquet(tmp_path / "spine.parquet")
-    spec = hs.JoinSpec(key="ts", tables={"load": ["mw"]}, how="spine",
-                       spine={"path": "spine.parquet", "key": "when"})  # fmt: skip
+    spec = hs.JoinSpec(
+        key="ts", tables={"load": ["mw"]}, how="spine", spine={"path": "spine.parquet", "key": "when"}
+    )
     frame = hs.open(tmp_path).join(spec)
     assert frame["mw"].to_list() == [8.0, 6.0]
     assert hs.JoinSpec(tables={"load": ["mw"]}, spine=tmp_path / "spine.parquet").to_dict()["how"] == "spine"
@@ -297,4 +314,4 @@ def test_zoned_keys_are_bounded_by_moments(tmp_path: Path) -> None:
     east = timezone(timedelta(hours=1))
     frame = hs.open(tmp_path).join(key="ts", tables={"z": ["x"]}, start=datetime(2024, 1, 1, 3, tzinfo=east))
     assert frame["x"].to_list() == [2, 3]
-    assert frame["ts"].to_list()[0] == datetime(2024, 1, 1, 2, tzinfo=timezone.utc)
+    assert frame["ts"].to_list()[0] == datetime(2024, 1, 1, 2, tzinfo=UTC)

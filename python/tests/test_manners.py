@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -46,7 +47,7 @@ def test_python_goes_on_while_a_join_works(large: Large) -> None:
         done.set()
         counter.join()
     during = [began, *(step for step in steps if began < step < ended), ended]
-    longest = max(b - a for a, b in zip(during, during[1:], strict=False))
+    longest = max(b - a for a, b in itertools.pairwise(during))
     print(f"{len(during)} steps in {ended - began:.3f} s, at most {longest:.3f} s apart")
     assert len(during) > 50
     assert longest < 0.3
@@ -116,7 +117,9 @@ def test_threads_get_equal_answers(root: Path) -> None:
             elif turn % 2:
                 assert_same(store.join(key="ts", tables=TABLES, last=2, threads=1 + number % 3), EXPECTED)
             else:
-                frame = store.join(spine={"ts": hours(2, 46)}, features=["wind:speed_80m", "load:mw"], key="ts")
+                frame = store.join(
+                    spine={"ts": hours(2, 46)}, features=["wind:speed_80m", "load:mw"], key="ts"
+                )
                 assert_same(frame, EXPECTED)
         return number
 
@@ -129,7 +132,13 @@ def test_one_frame_serves_many_threads(store: hs.Store) -> None:
 
     def work(_: int) -> tuple[Any, ...]:
         array, _names = frame.to_numpy()
-        return array.sum(), frame.to_polars()["mw"].sum(), sum(frame["mw"].to_list()), repr(frame), len(frame.copy())
+        return (
+            array.sum(),
+            frame.to_polars()["mw"].sum(),
+            sum(frame["mw"].to_list()),
+            repr(frame),
+            len(frame.copy()),
+        )
 
     with ThreadPoolExecutor(8) as pool:
         assert len(set(pool.map(work, range(100)))) == 1
@@ -252,8 +261,11 @@ if __name__ == "__main__":
 """)
     done = subprocess.run(
         [sys.executable, str(script), str(root), method],
-        capture_output=True, text=True, timeout=90, env=environment(),
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=90,
+        env=environment(),
+    )
     assert (done.stdout, done.returncode) == ("fine\n", 0), done.stderr
 
 

@@ -21,7 +21,7 @@ from support import assert_same
 
 Draw = Any
 
-# For each kind of key: its values in rising order, the type in which all compare, and the types a table may have.
+# For each kind of key: its values in rising order, the type in which all compare, and those of tables.
 _SECONDS = [datetime(2024, 1, 1) + timedelta(hours=7 * i) for i in range(12)]
 KINDS: dict[str, tuple[list[Any], Any, list[Any]]] = {
     "whole": (list(range(-3, 9)), pl.Int64(), [pl.Int64(), pl.Int32(), pl.Int8(), pl.Int16()]),
@@ -33,7 +33,11 @@ KINDS: dict[str, tuple[list[Any], Any, list[Any]]] = {
         [pl.Datetime("us", "UTC"), pl.Datetime("ms", "Europe/Berlin"), pl.Datetime("ns", "Asia/Tokyo")],
     ),
     "day": ([date(2024, 2, 25) + timedelta(days=i) for i in range(12)], pl.Date(), [pl.Date()]),
-    "text": (sorted(["", "a", "A", "ab", "b", "ö", "z" * 40, "z" * 39, "0", "00", " ", "漢"]), pl.String(), [pl.String()]),
+    "text": (
+        sorted(["", "a", "A", "ab", "b", "ö", "z" * 40, "z" * 39, "0", "00", " ", "漢"]),
+        pl.String(),
+        [pl.String()],
+    ),
     "bytes": ([b"", b"\0", b"\0\0", b"a", b"a\xff", b"b", b"\xff"], pl.Binary(), [pl.Binary()]),
     "decimal": (
         [Decimal(i) / 4 for i in range(-4, 8)],
@@ -181,10 +185,12 @@ def test_joins_equal_those_of_polars(data: st.DataObject) -> None:
         for number, part in enumerate(parts):
             part.write(Path(folder, f"t{number}.parquet"))
         store = hs.open(folder)
-        wanted = {f"t{i}": part.rows.columns[1:] for i, part in enumerate(parts)}
-        limits = {"start": start, "end": end, "last": last}
+        wanted: dict[str, list[str]] = {f"t{i}": part.rows.columns[1:] for i, part in enumerate(parts)}
+        limits: dict[str, Any] = {"start": start, "end": end, "last": last}
         if spine is None:
-            frame = store.join(key="key", tables=wanted, how="left" if how == "left" else "inner", **limits, **choice)
+            frame = store.join(
+                key="key", tables=wanted, how="left" if how == "left" else "inner", **limits, **choice
+            )
             assert_same(frame, expected)
             return
         form = draw(st.sampled_from(["polars", "pyarrow", "pandas", "dict", "chunks"]), label="form")
@@ -198,7 +204,9 @@ def in_form(spine: pl.DataFrame, form: str) -> Any:
     if form == "pyarrow":
         return spine.to_arrow()
     if form == "pandas":
-        return spine.to_arrow().to_pandas(types_mapper=None if spine.schema["key"].is_temporal() else _arrow_type)
+        return spine.to_arrow().to_pandas(
+            types_mapper=None if spine.schema["key"].is_temporal() else _arrow_type
+        )
     if form == "dict":
         return {"key": spine["key"], "carried": spine["carried"].to_list()}
     if form == "chunks":

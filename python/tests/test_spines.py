@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterable
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,9 @@ SOURCES: dict[str, Callable[[], object]] = {
     "pyarrow table of chunks": lambda: pa.concat_tables([TABLE.slice(0, 1), EMPTY_CHUNK, TABLE.slice(1)]),
     "pyarrow table, sliced": more_than_asked,
     "pyarrow record batch": lambda: TABLE.to_batches()[0],
-    "pyarrow record batch, sliced": lambda: pa.concat_tables([TABLE] * 3).combine_chunks().slice(5, 5).to_batches()[0],
+    "pyarrow record batch, sliced": lambda: (
+        pa.concat_tables([TABLE] * 3).combine_chunks().slice(5, 5).to_batches()[0]
+    ),
     "pyarrow reader": lambda: TABLE.to_reader(max_chunksize=2),
     "duckdb relation": lambda: duckdb.from_arrow(TABLE),
     "nanoarrow array": lambda: na.c_array(TABLE.to_batches()[0]),
@@ -84,7 +86,9 @@ SOURCES: dict[str, Callable[[], object]] = {
 
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES.keys())
-def test_the_frame_has_the_rows_of_the_spine_in_their_order(store: hs.Store, source: Callable[[], object]) -> None:
+def test_the_frame_has_the_rows_of_the_spine_in_their_order(
+    store: hs.Store, source: Callable[[], object]
+) -> None:
     frame = store.join(spine=source(), features=["load:mw"], key="ts")
     assert [name for name in frame.columns if name != "nothing"] == ["ts", "label", "mw"]
     assert frame["ts"].to_list() == KEYS
@@ -108,7 +112,9 @@ EMPTY: dict[str, Callable[[], object]] = {
 
 
 @pytest.mark.parametrize("source", EMPTY.values(), ids=EMPTY.keys())
-def test_a_spine_without_rows_gives_a_frame_without_rows(store: hs.Store, source: Callable[[], object]) -> None:
+def test_a_spine_without_rows_gives_a_frame_without_rows(
+    store: hs.Store, source: Callable[[], object]
+) -> None:
     frame = store.join(spine=source(), features=["load:mw"], key="ts")
     assert len(frame) == 0
     assert frame.schema["mw"] == "Float64"
@@ -154,7 +160,6 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> hs.Store:
 
 
 BERLIN = ZoneInfo("Europe/Berlin")
-UTC = timezone.utc
 MIDNIGHT = START.replace(tzinfo=UTC)
 
 KINDS: list[tuple[str, object, list[int | None]]] = [
@@ -168,7 +173,11 @@ KINDS: list[tuple[str, object, list[int | None]]] = [
     ("text", pl.Series(["d", "a", None], dtype=pl.Categorical), [3, 0, None]),
     ("text", pl.Series(["d", "a", None], dtype=pl.Enum(["a", "d"])), [3, 0, None]),
     ("text", pa.array(["d", "a", None]).dictionary_encode(), [3, 0, None]),
-    ("text", pa.chunked_array([pa.array(["d"]).dictionary_encode(), pa.array(["a"]).dictionary_encode()]), [3, 0]),
+    (
+        "text",
+        pa.chunked_array([pa.array(["d"]).dictionary_encode(), pa.array(["a"]).dictionary_encode()]),
+        [3, 0],
+    ),
     ("text", pa.array(["d", "a", None], pa.large_string()), [3, 0, None]),
     ("text", pa.array(["d", "a", None], pa.string_view()), [3, 0, None]),
     ("whole", [4, 1, None, 99], [3, 0, None, None]),
@@ -204,7 +213,9 @@ KINDS: list[tuple[str, object, list[int | None]]] = [
 ]
 
 
-@pytest.mark.parametrize(("table", "keys", "expected"), KINDS, ids=[f"{k[0]}-{i}" for i, k in enumerate(KINDS)])
+@pytest.mark.parametrize(
+    ("table", "keys", "expected"), KINDS, ids=[f"{k[0]}-{i}" for i, k in enumerate(KINDS)]
+)
 def test_keys_of_every_kind_find_their_rows(
     kinds: hs.Store, table: str, keys: Iterable[Any], expected: list[int | None]
 ) -> None:
@@ -231,8 +242,10 @@ def test_what_becomes_of_the_source_changes_no_frame(store: hs.Store) -> None:
     keys = NUMPY[:2].copy()
     values = np.array([1.0, 2.0])
     pandas = pd.DataFrame({"ts": keys, "v": values})
-    view = pa.record_batch([pa.array(keys), pa.Array.from_buffers(pa.float64(), 2, [None, pa.py_buffer(values)])], ["ts", "v"])
-    lists = {"ts": list(KEYS[:2]), "v": [1.0, 2.0]}
+    view = pa.record_batch(
+        [pa.array(keys), pa.Array.from_buffers(pa.float64(), 2, [None, pa.py_buffer(values)])], ["ts", "v"]
+    )
+    lists: dict[str, list[Any]] = {"ts": list(KEYS[:2]), "v": [1.0, 2.0]}
     sources = [{"ts": keys, "v": values}, pandas, view, lists]
     frames = [store.join(spine=source, features=["load:mw"], key="ts") for source in sources]
     keys[:] = np.datetime64("NaT")
@@ -272,7 +285,9 @@ def test_a_spine_carries_columns_of_every_type(store: hs.Store) -> None:
 
 def test_ten_million_rows(tmp_path: Path) -> None:
     rows = 10_000_000
-    pl.DataFrame({"id": range(1000), "x": [i * 0.5 for i in range(1000)]}).write_parquet(tmp_path / "t.parquet")
+    pl.DataFrame({"id": range(1000), "x": [i * 0.5 for i in range(1000)]}).write_parquet(
+        tmp_path / "t.parquet"
+    )
     keys = np.arange(rows, dtype="i8") % 1001
     frame = hs.open(tmp_path).join(spine={"id": keys}, features=["t:x"], key="id")
     found = frame["x"].to_numpy()
