@@ -15,9 +15,8 @@ readonly STAGES=(
     'features:each feature alone builds, and passes its own tests'
     'demo:cargo run --release -- demo'
     'bench:every benchmark runs once'
-    'python:the Python package: its wheel where nothing else is, its tests beside pandas, Polars and pyarrow'
-    'typing:mypy, the stubs and ruff find nothing in the Python package'
-    'examples:the Python examples and the notebook run'
+    'python:the Python package: its wheel where nothing else is; its tests, examples and notebook beside the others'
+    'typing:mypy and ruff find nothing in the Python package'
     'peers:the joins equal what the peers make of the same files, to the bit; the figures are those kept'
 )
 
@@ -164,16 +163,10 @@ python_tools() {
     venv python python/requirements-dev.txt || not_run 'the Python packages of python/requirements-dev.txt cannot be installed'
 }
 
-# The wheel of the stage `python`, in the environment that has all the others.
-python_wheel() {
+stage_python() {
     python_tools
-    target/tools/python/bin/python -c 'import hypostyle._native' 2>/dev/null && [ -n "${1:-}" ] && return
     build_wheel
     target/tools/python/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall "$WHEEL"
-}
-
-stage_python() {
-    python_wheel
     # Alone, in an environment that has nothing else, and where Rust is not on the PATH.
     rm -rf target/test/alone
     python3 -m venv target/test/alone
@@ -183,20 +176,12 @@ stage_python() {
 }
 
 stage_typing() {
-    python_wheel kept
+    python_tools
     cd python
     local bin=../target/tools/python/bin
     "$bin/ruff" check .
     "$bin/ruff" format --check .
     "$bin/mypy"
-    "$bin/stubtest" hypostyle._native
-}
-
-stage_examples() {
-    python_wheel kept
-    local bin=target/tools/python/bin
-    "$bin/python" python/examples/train_and_predict.py
-    "$bin/jupyter" execute --timeout=300 --stdout-to-console python/examples/train_and_predict.ipynb >/dev/null
 }
 
 stage_peers() {
