@@ -13,13 +13,15 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import hypostyle as hs
-from support import assert_same
+from support import LONG, assert_same
 
 Draw = Any
+pytestmark = pytest.mark.timeout(3600 if LONG else 300)
 
 # For each kind of key: its values in rising order, the type in which all compare, and those of tables.
 _SECONDS = [datetime(2024, 1, 1) + timedelta(hours=7 * i) for i in range(12)]
