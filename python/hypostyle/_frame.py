@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from hypostyle import _arguments, _native, _preview
 from hypostyle._column import Column
+from hypostyle._errors import Unsupported
 from hypostyle._optional import need
 from hypostyle._schema import Schema
 
@@ -145,7 +146,9 @@ class Frame:
         >>> store.join(key="ts", tables={"load": ["mw"]}, last=2).to_polars().columns
         ['ts', 'mw']
         """
-        frame: pl.DataFrame = need("polars", "to_polars()").DataFrame(self)
+        polars = need("polars", "to_polars()")
+        _refuse_unknown_to_polars(self._native)
+        frame: pl.DataFrame = polars.DataFrame(self)
         return frame
 
     def to_arrow(self) -> pa.Table:
@@ -294,6 +297,19 @@ class Frame:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _from_ipc, (self._native.to_ipc(), self._native.base_columns, self._native.stats())
+
+
+def _refuse_unknown_to_polars(native: _native.Frame) -> None:
+    """Refuse, by name, columns of types that Polars has none for: it panics at some of them."""
+    for name, kind in zip(native.names, native.types, strict=True):
+        if kind.startswith("Decimal256"):
+            what = "Polars has no decimals of more than 38 digits"
+        elif kind.startswith('Timestamp(') and kind.endswith(('0")', '5")')) and ('"+' in kind or '"-' in kind):
+            what = "Polars has no time zones that are an offset from UTC"
+        else:
+            continue
+        message = f"column `{name}`: {what}, and this is {kind}"
+        raise Unsupported(message, column=name, hint="leave the column out, or take the frame through to_arrow()")
 
 
 def _from_ipc(stream: bytes, base_columns: int, stats: str) -> Frame:

@@ -93,6 +93,17 @@ def test_a_golden_join_comes_to_polars_and_numpy_as_it_is(case: str) -> None:
             assert repr(numpy.tolist()) == repr(same.cast(pl.Float64).to_numpy().astype("float64").tolist())
 
 
+@pytest.mark.parametrize(
+    ("case", "what"), [("types-pyarrow-numbers", "more than 38 digits"), ("types-pyarrow-times", "offset from UTC")]
+)
+def test_what_polars_has_no_type_for_is_refused_by_name(case: str, what: str) -> None:
+    # Polars panicked at such decimals, which no `except Exception` catches.
+    frame = hs.open(GOLDEN).join(spec_of(case))
+    with pytest.raises(hs.Unsupported, match=f"Polars has no .*{what}") as refused:
+        frame.to_polars()
+    assert refused.value.column in frame.columns
+
+
 def is_common(kind: pa.DataType) -> bool:
     if pa.types.is_timestamp(kind):
         return kind.tz is None or kind.tz[0] not in "+-"
