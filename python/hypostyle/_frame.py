@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
+
+_OFFSET_ZONE = re.compile(r'Timestamp\(.*"[+-]\d\d:?\d\d"\)$')
 
 Format = Literal["arrow", "stream", "parquet", "csv", "ndjson"]
 
@@ -304,12 +307,13 @@ def _refuse_unknown_to_polars(native: _native.Frame) -> None:
     for name, kind in zip(native.names, native.types, strict=True):
         if kind.startswith("Decimal256"):
             what = "Polars has no decimals of more than 38 digits"
-        elif kind.startswith('Timestamp(') and kind.endswith(('0")', '5")')) and ('"+' in kind or '"-' in kind):
+        elif _OFFSET_ZONE.match(kind):
             what = "Polars has no time zones that are an offset from UTC"
         else:
             continue
         message = f"column `{name}`: {what}, and this is {kind}"
-        raise Unsupported(message, column=name, hint="leave the column out, or take the frame through to_arrow()")
+        hint = "leave the column out, or take the frame through to_arrow()"
+        raise Unsupported(message, column=name, hint=hint)
 
 
 def _from_ipc(stream: bytes, base_columns: int, stats: str) -> Frame:

@@ -94,7 +94,8 @@ def test_a_golden_join_comes_to_polars_and_numpy_as_it_is(case: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("case", "what"), [("types-pyarrow-numbers", "more than 38 digits"), ("types-pyarrow-times", "offset from UTC")]
+    ("case", "what"),
+    [("types-pyarrow-numbers", "more than 38 digits"), ("types-pyarrow-times", "offset from UTC")],
 )
 def test_what_polars_has_no_type_for_is_refused_by_name(case: str, what: str) -> None:
     # Polars panicked at such decimals, which no `except Exception` catches.
