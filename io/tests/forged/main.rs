@@ -349,3 +349,52 @@ fn a_page_larger_than_the_memory_limit_is_refused_before_it_is_decompressed() {
         assert!(run.memory_peak() <= 1 << 20);
     });
 }
+
+#[test]
+fn only_pages_that_hold_wanted_rows_are_decompressed() {
+    let pages: Vec<Page> = (0..8).map(|i| Page::v1(10, PLAIN, &numbers(&[i; 10]))).collect();
+    let column = Column { rows: 80, ..REQUIRED };
+    of_file(&file(column, &pages), |path| {
+        for (ranges, decoded, skipped) in [
+            (vec![0..1], 1, 0),
+            (vec![9..10], 1, 0),
+            (vec![10..11], 1, 1),
+            (vec![79..80], 1, 7),
+            (vec![9..11, 70..71], 3, 5),
+            (vec![0..80], 8, 0),
+        ] {
+            let run = Run::default();
+            let rows = RowRanges::from_ranges(ranges);
+            read(path, &rows, &run).unwrap();
+            let count =
+                |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
+            let found = (count(&run.counters.pages_decoded), count(&run.counters.pages_skipped));
+            assert_eq!(found, (decoded, skipped), "{rows:?}");
+        }
+    });
+}
+
+/// Seen by a frame that is broken behind what is needed.
+#[test]
+fn a_lone_large_page_is_decompressed_only_as_far_as_the_last_wanted_row() {
+    let rows: i64 = 100_000;
+    let values: Vec<i64> = (0..rows).map(|row| row * row).collect();
+    for (column, body) in [
+        (REQUIRED, numbers(&values)),
+        (OPTIONAL, [&[4, 0, 0, 0][..], &varint(rows as u64 * 2), &[1], &numbers(&values)].concat()),
+    ] {
+        let mut frame = Vec::with_capacity(1 << 20);
+        zstd_safe::compress(&mut frame, &body, 1).unwrap();
+        let end = frame.len();
+        frame[end - 300..].fill(0xff);
+        let column = Column { codec: zstd(), rows, ..column };
+        let page = Page::v1(rows, PLAIN, &frame).with(|p| p.size = body.len() as i64);
+        of_file(&file(column, &[page]), |path| {
+            let found = read(path, &RowRanges::from_ranges([1000..1003]), &Run::default()).unwrap();
+            let expected = arrow_array::Int64Array::from(values[1000..1003].to_vec());
+            assert_eq!(found.as_primitive::<arrow_array::types::Int64Type>(), &expected);
+            let error = read(path, &RowRanges::all(rows as u64), &Run::default()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+        });
+    }
+}
