@@ -94,7 +94,7 @@ class Frame:
     def __getitem__(self, item: str | slice | Sequence[str]) -> Column | Frame:
         """Return a column by its name, a frame of some columns, or a frame of a slice of the rows."""
         if isinstance(item, str):
-            return Column(self._native.column_named(item))
+            return Column(self._native.column_named(_arguments.text("name", item)))
         if isinstance(item, slice):
             start, stop, step = item.indices(len(self))
             if step != 1:
@@ -223,7 +223,11 @@ class Frame:
         ((24, 2), ['mw', 'mw_lag24'])
         """
         numpy = need("numpy", "to_numpy()")
-        _arguments.one_of("dtype", str(numpy.dtype(dtype)), ("float64", "float32"))
+        try:
+            word = str(numpy.dtype(dtype))
+        except (TypeError, ValueError):
+            raise _arguments.wrong_type("dtype", dtype, '"float64" or "float32"') from None
+        _arguments.one_of("dtype", word, ("float64", "float32"))
         _arguments.one_of("order", order, ("C", "F"))
         names = self.features if columns is None else _arguments.names("columns", columns)
         array = numpy.empty((len(self), len(names)), dtype=dtype, order=order)
