@@ -107,6 +107,7 @@ def _array(name: str, values: Any, zone: str | None = None, *, pandas: bool = Fa
     import numpy
 
     array = numpy.asarray(values)
+    valid: Any = None
     if array.ndim != 1:
         raise _refused(name, f"its values have {array.ndim} dimensions, and a column has one")
     if isinstance(values, numpy.ma.MaskedArray) and numpy.ma.is_masked(values):
@@ -116,7 +117,6 @@ def _array(name: str, values: Any, zone: str | None = None, *, pandas: bool = Fa
     else:
         masked = None
     kind = _kind_of(array)
-    valid = None
     unit = None
     if array.dtype.kind in "mM":
         unit, step = numpy.datetime_data(array.dtype)
