@@ -113,9 +113,13 @@ class Frame:
         Raises
         ------
         InvalidRequest
-            A name is unknown.
+            A name is unknown, or stands twice: a frame has one column of a name.
         """
-        return Frame(self._native.select(_arguments.names("names", names)))
+        wanted = _arguments.names("names", names)
+        if len(set(wanted)) < len(wanted):
+            twice = next(name for name in wanted if wanted.count(name) > 1)
+            raise _arguments.invalid(f"the column {twice!r} is asked for twice", "name each column once")
+        return Frame(self._native.select(wanted))
 
     def copy(self) -> Frame:
         """Return the same rows in memory of their own, which keeps nothing else alive."""

@@ -163,6 +163,14 @@ def test_a_hint_names_an_argument_once(tmp_path: Path) -> None:
     assert raised.value.hint.count("key=") == 1
 
 
+def test_no_column_is_selected_twice(store: hs.Store) -> None:
+    """``to_pandas()`` of such a selection had the column four times."""
+    frame = store.join(key="ts", tables={"load": ["mw"]})
+    with pytest.raises(hs.InvalidRequest, match="'mw' is asked for twice"):
+        frame[["ts", "mw", "mw"]]
+    assert frame.to_numpy(columns=["mw", "mw"])[0].shape == (48, 2)
+
+
 def test_a_schema_can_be_copied_and_pickled(store: hs.Store) -> None:
     schema = store.join(key="ts", tables={"load": ["mw"]}).schema
     for same in (copy.copy(schema), copy.deepcopy(schema), pickle.loads(pickle.dumps(schema))):
