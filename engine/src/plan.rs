@@ -43,11 +43,12 @@ pub(crate) struct PlannedTable {
 }
 
 impl Planned {
-    /// Memory that it holds, but for the base, which is remembered by itself.
+    /// Memory that it holds. The base may be remembered by itself too, and be forgotten there while this one, which
+    /// is used in its stead, still has it.
     pub(crate) fn bytes(&self) -> u64 {
         let maps = self.tables.iter().map(|t| t.map.bytes()).chain([self.rows.bytes()]).sum::<u64>();
         let ranges = self.tables.iter().map(|t| size_of_val(t.rows.ranges())).sum::<usize>();
-        maps + ranges as u64 + 256 * self.tables.len() as u64
+        self.base.bytes() + maps + ranges as u64 + 256 * self.tables.len() as u64
     }
 }
 

@@ -6,6 +6,7 @@ compile_error!(
 );
 
 use std::fs::File;
+use std::time::{Duration, SystemTime};
 
 /// What tells one version of a file from another: device, inode, size and times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,6 +46,22 @@ impl Identity {
     pub fn same_content(&self, other: &Self) -> bool {
         (self.device, self.inode, self.size, self.modified)
             == (other.device, other.inode, other.size, other.modified)
+    }
+
+    /// Whether nobody wrote to the file in the `time` before `moment`, as far as the file system tells.
+    ///
+    /// A write moves the time when it begins, not when it ends. So whoever reads while it lasts may get some of its
+    /// bytes, and will not see by the times that more came afterwards.
+    pub fn is_quiet(&self, time: Duration, moment: SystemTime) -> bool {
+        let (seconds, nanoseconds) = self.modified;
+        let since = match u64::try_from(seconds) {
+            Ok(seconds) => Duration::new(seconds, u32::try_from(nanoseconds).unwrap_or(0)),
+            Err(_) => Duration::ZERO,
+        };
+        SystemTime::UNIX_EPOCH
+            .checked_add(since)
+            .and_then(|modified| moment.duration_since(modified).ok())
+            .is_some_and(|passed| passed >= time)
     }
 
     /// The file's length in bytes.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import json
+import numbers
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -31,8 +32,19 @@ def optional(name: str, value: Any, kind: type) -> Any:
     """Return ``value``, if it is None or of ``kind``."""
     # A bool is an int to Python, and a mistake to everybody else.
     if value is None or (isinstance(value, kind) and not (kind is int and isinstance(value, bool))):
-        return value
+        return text(name, value) if isinstance(value, str) else value
     raise wrong_type(name, value, {str: "text", bool: "True or False", int: "a whole number"}[kind])
+
+
+def text(name: str, value: str) -> str:
+    """Return ``value``, if it is text that can be written: half of a surrogate pair is none."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise invalid(
+            f"`{name}` is {_described(value)}, which is not text that can be written as UTF-8"
+        ) from None
+    return value
 
 
 def flag(name: str, value: object) -> bool:
@@ -68,26 +80,28 @@ def names(name: str, value: object) -> list[str]:
     for item in listed:
         if not isinstance(item, str):
             raise wrong_type(name, item, "a list of names, which are text")
+        text(name, item)
     return listed
 
 
 def key(value: object) -> list[str] | None:
     """Return the names of a key: one in text, or a list."""
     if value is None or isinstance(value, str):
-        return None if value is None else [value]
+        return None if value is None else [text("key", value)]
     given = names("key", value)
     if not given:
         raise invalid("`key` is an empty list", "name a column, or leave it out")
     return given
 
 
-def count(name: str, value: object) -> int:
-    """Return a whole number of at least 1."""
+def count(name: str, value: object, most: int = (1 << 63) - 1) -> int:
+    """Return a whole number of at least 1, and at most ``most``."""
     number = whole(name, value)
     if number < 1:
         raise invalid(f"`{name}` is {number}", "ask for 1 or more")
-    if number >= 1 << 63:
-        raise invalid(f"`{name}` is {number}, which is more than 64 bits hold", "ask for fewer")
+    if number > most:
+        hint = f"ask for {most} at most, or leave it out"
+        raise invalid(f"`{name}` is {_described(number)}, which is too large", hint)
     return number
 
 
@@ -96,7 +110,11 @@ def whole(name: str, value: object) -> int:
     index = getattr(type(value), "__index__", None)
     if index is None or isinstance(value, bool):
         raise wrong_type(name, value, "a whole number")
-    return int(index(value))
+    try:
+        return int(index(value))
+    except TypeError:
+        # An array has the method, and is a number only if it has one element.
+        raise wrong_type(name, value, "a whole number") from None
 
 
 def seconds(name: str, value: object) -> float | None:
@@ -105,18 +123,21 @@ def seconds(name: str, value: object) -> float | None:
         return None
     if isinstance(value, datetime.timedelta):
         return value.total_seconds()
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+    # numpy's numbers are numbers too.
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
         try:
             return float(value)
         except OverflowError:
-            raise invalid(f"`{name}` is too long", "leave it out for no limit") from None
+            raise invalid(
+                f"`{name}` is {_described(value)}, which is no length of time", "leave it out to wait"
+            ) from None
     raise wrong_type(name, value, "seconds or a timedelta")
 
 
 def size(name: str, value: object) -> str | None:
     """Return a number of bytes, which may be text such as ``"2GiB"``, in text."""
     if value is None or isinstance(value, str):
-        return value
+        return None if value is None else text(name, value)
     if isinstance(value, bool) or not hasattr(type(value), "__index__"):
         raise wrong_type(name, value, 'a number of bytes, or text such as "2GiB"')
     return str(whole(name, value))
@@ -125,7 +146,7 @@ def size(name: str, value: object) -> str | None:
 def bound(name: str, value: object) -> str | None:
     """Return a bound on the key in text: of text, a number, a date, a time."""
     if value is None or isinstance(value, str):
-        return value
+        return None if value is None else text(name, value)
     if not isinstance(value, bool):
         try:
             return _plain_scalar(value)

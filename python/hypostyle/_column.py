@@ -90,6 +90,8 @@ class Column:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         """Return ``to_numpy()``, for ``numpy.asarray(column)``."""
         array = self.to_numpy()
+        if copy is False and (array.flags.owndata or (dtype is not None and array.dtype != dtype)):
+            raise ValueError(f"column {self.name!r} of {self.type} has no such array without a copy")
         if dtype is not None:
             return array.astype(dtype, copy=bool(copy))
         return array.copy() if copy else array

@@ -9,6 +9,7 @@ _IN_PYTHON = {
     "--table PATH:COLUMN,…": "tables=",
     "--spine PATH": "spine=",
     "--format": "format=",
+    "key=…, --key,": "key=…,",
     "--key": "key=",
 }
 

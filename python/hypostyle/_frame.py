@@ -99,7 +99,7 @@ class Frame:
     def __getitem__(self, item: str | slice | Sequence[str]) -> Column | Frame:
         """Return a column by its name, a frame of some columns, or a frame of a slice of the rows."""
         if isinstance(item, str):
-            return Column(self._native.column_named(item))
+            return Column(self._native.column_named(_arguments.text("name", item)))
         if isinstance(item, slice):
             start, stop, step = item.indices(len(self))
             if step != 1:
@@ -118,9 +118,13 @@ class Frame:
         Raises
         ------
         InvalidRequest
-            A name is unknown.
+            A name is unknown, or stands twice: a frame has one column of a name.
         """
-        return Frame(self._native.select(_arguments.names("names", names)))
+        wanted = _arguments.names("names", names)
+        if len(set(wanted)) < len(wanted):
+            twice = next(name for name in wanted if wanted.count(name) > 1)
+            raise _arguments.invalid(f"the column {twice!r} is asked for twice", "name each column once")
+        return Frame(self._native.select(wanted))
 
     def copy(self) -> Frame:
         """Return the same rows in memory of their own, which keeps nothing else alive."""
@@ -232,9 +236,10 @@ class Frame:
         """
         numpy = need("numpy", "to_numpy()")
         try:
-            _arguments.one_of("dtype", str(numpy.dtype(dtype)), ("float64", "float32"))
-        except TypeError as error:
-            raise _arguments.wrong_type("dtype", dtype, '"float64" or "float32"') from error
+            word = str(numpy.dtype(dtype))
+        except (TypeError, ValueError):
+            raise _arguments.wrong_type("dtype", dtype, '"float64" or "float32"') from None
+        _arguments.one_of("dtype", word, ("float64", "float32"))
         _arguments.one_of("order", order, ("C", "F"))
         names = self.features if columns is None else _arguments.names("columns", columns)
         array = numpy.empty((len(self), len(names)), dtype=dtype, order=order)

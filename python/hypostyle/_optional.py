@@ -8,13 +8,16 @@ from typing import Any
 
 def need(module: str, what: str) -> Any:
     """Import ``module``, or say that ``what`` needs it and how to get it."""
+    # A part of a package, such as `tqdm.auto`, is installed under the package's name; another's might be what the
+    # part is called.
+    package = module.partition(".")[0]
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name != module.partition(".")[0]:
+        if error.name != package:
             raise
-        message = f"{what} needs {module}, which is not installed: pip install {module}"
-        raise ModuleNotFoundError(message, name=module) from None
+        message = f"{what} needs {package}, which is not installed: pip install {package}"
+        raise ModuleNotFoundError(message, name=package) from None
 
 
 def has(module: str) -> bool:

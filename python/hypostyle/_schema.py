@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hypostyle import _native
+    from hypostyle._frame import Frame
 
 
 class Schema(Mapping[str, str]):
@@ -38,6 +39,16 @@ class Schema(Mapping[str, str]):
     def __repr__(self) -> str:
         return f"Schema({self._types!r})"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        from hypostyle._frame import Frame
+
+        return _of_frame, (Frame(self._native),)
+
     def __arrow_c_schema__(self) -> object:
         """Return the schema as a PyCapsule, for other Arrow libraries."""
         return self._native.schema()
+
+
+def _of_frame(frame: Frame) -> Schema:
+    """Make a pickled schema again, of the frame without rows that has it."""
+    return frame.schema

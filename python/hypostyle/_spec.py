@@ -130,6 +130,7 @@ class JoinSpec:
         """
         if not isinstance(text, str):
             raise _arguments.wrong_type("text", text, "text")
+        _arguments.text("text", text)
         return cls._of(_native.Spec.from_yaml(text))
 
     @classmethod
@@ -205,7 +206,7 @@ def _table(name: object, form: object) -> dict[str, Any]:
         if "columns" in form and _TABLE_WORDS.issuperset(form):
             return {"name": name, **form}
         return {"name": name, "columns": form}
-    if form == "*":
+    if isinstance(form, str) and form == "*":
         return {"name": name, "columns": "*"}
     return {"name": name, "columns": _arguments.names(f"tables[{name!r}]", form)}
 

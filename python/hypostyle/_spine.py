@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any, TypeAlias, TypeGuard
 
 from hypostyle import _arguments, _native
@@ -36,6 +36,8 @@ def batch(source: object, options: _native.Options) -> _native.Batch:
         schema, array = source.__arrow_c_array__()
         return _native.Batch.from_array(schema, array, options)
     wanted = "a DataFrame, an Arrow table, or a dict of columns"
+    if _is_of("polars", "LazyFrame", source):
+        wanted += ": collect() it"
     raise _arguments.wrong_type("spine", source, wanted)
 
 
@@ -59,6 +61,7 @@ def _is_null(series: Any) -> bool:
 def _column(name: object, values: Any) -> _native.Column:
     if not isinstance(name, str):
         raise _arguments.wrong_type("spine", name, "a dict whose keys are the columns' names")
+    _arguments.text("spine", name)
     if _is_of("pandas", "Index", values) or _is_pandas_array(values):
         values = sys.modules["pandas"].Series(values)
     if _is_of("pandas", "Series", values):
@@ -71,7 +74,8 @@ def _column(name: object, values: Any) -> _native.Column:
         return _native.Column.from_array(name, *values.__arrow_c_array__())
     if hasattr(values, "dtype") and hasattr(values, "__array__"):
         return _array(name, values)
-    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+    # A set has no order, and of a dict it is not clear what is meant.
+    if isinstance(values, (str, bytes, Set, Mapping)) or not isinstance(values, Iterable):
         raise _arguments.wrong_type(f"spine[{name!r}]", values, "a sequence of values")
     return _sequence(name, list(values))
 
@@ -79,12 +83,24 @@ def _column(name: object, values: Any) -> _native.Column:
 def _sequence(name: str, items: list[Any], *, pandas: bool = False) -> _native.Column:
     """Return a column of Python values, among which numpy's times are no datetimes."""
     first: Any = next((item for item in items if item is not None), None)
-    if type(first).__module__ == "numpy" and type(first).__name__ in ("datetime64", "timedelta64"):
+    if _is_numpy_time(first) and all(item is None or type(item) is type(first) for item in items):
         import numpy
 
-        with contextlib.suppress(TypeError, ValueError):
-            return _array(name, numpy.array(items, dtype=first.dtype.kind + "8"))
-    return _native.Column.from_sequence(name, items, pandas)
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
+            return _array(name, numpy.array(items, dtype=first.dtype.kind + "8"))  # type: ignore[union-attr]
+    try:
+        return _native.Column.from_sequence(name, items, pandas)
+    except (OverflowError, UnicodeError) as error:
+        # A time with a zone that is none in UTC; half of a surrogate pair.
+        raise _refused(name, f"a value cannot be taken: {error}") from None
+
+
+def _is_numpy_time(item: object) -> bool:
+    return type(item).__module__ == "numpy" and type(item).__name__ in ("datetime64", "timedelta64")
+
+
+def _refused(name: str, message: str) -> InvalidRequest:
+    return InvalidRequest(f"table `spine`, column `{name}`: {message}", table="spine", column=name)
 
 
 def _array(name: str, values: Any, zone: str | None = None, *, pandas: bool = False) -> _native.Column:
@@ -92,28 +108,63 @@ def _array(name: str, values: Any, zone: str | None = None, *, pandas: bool = Fa
     import numpy
 
     array = numpy.asarray(values)
+    valid: Any = None
     if array.ndim != 1:
-        message = f"its values have {array.ndim} dimensions, and a column has one"
-        raise InvalidRequest(f"table `spine`, column `{name}`: {message}", table="spine", column=name)
-    kind = array.dtype.str[1:3]
-    valid = None
+        raise _refused(name, f"its values have {array.ndim} dimensions, and a column has one")
+    if isinstance(values, numpy.ma.MaskedArray) and numpy.ma.is_masked(values):
+        if _kind_of(array) not in _PLAIN and array.dtype.kind not in "mM":
+            return _sequence(name, values.tolist())
+        masked = numpy.ma.getmaskarray(values)
+    else:
+        masked = None
+    kind = _kind_of(array)
     unit = None
     if array.dtype.kind in "mM":
         unit, step = numpy.datetime_data(array.dtype)
-        if (array.dtype.kind, unit, step) == ("M", "D", 1):
+        if (array.dtype.kind, unit, step) == ("M", "D", 1) and (days := _days(array, masked)) is not None:
             # Days are dates, as to_numpy() gives them.
-            return _native.Column.from_sequence(name, array.tolist(), False)
+            return _native.Column.from_sequence(name, days, False)
         if unit not in _UNITS or step != 1:
-            unit = "s" if array.dtype.kind == "M" and unit in ("Y", "M", "W", "D", "h", "m") else "ns"
-            array = array.astype(f"{array.dtype.kind}8[{unit}]")
+            array, unit = _in_known_unit(name, array)
         valid = ~numpy.isnat(array)
     elif pandas and array.dtype.kind == "f":
         valid = ~numpy.isnan(array)
     elif kind not in _PLAIN:
         return _sequence(name, array.tolist() if kind[0] in "US" else list(array), pandas=pandas)
+    if masked is not None:
+        valid = ~masked if valid is None else valid & ~masked
     plain = numpy.ascontiguousarray(array, dtype=array.dtype.newbyteorder("=")).view("u1")
     present = None if valid is None or bool(valid.all()) else valid.view("u1")
     return _native.Column.from_buffer(name, kind, unit, zone, plain, present)
+
+
+def _kind_of(array: Any) -> str:
+    """Return numpy's letter and width of a type, such as ``i8``."""
+    return str(array.dtype.str[1:3])
+
+
+def _days(array: Any, masked: Any) -> list[Any] | None:
+    """Return days as dates, if each is one that Python has."""
+    days = array.tolist()
+    if masked is not None:
+        days = [None if hidden else day for day, hidden in zip(days, masked.tolist(), strict=True)]
+    return None if any(isinstance(day, int) for day in days) else days
+
+
+def _in_known_unit(name: str, array: Any) -> tuple[Any, str]:
+    """Return times in a unit that Arrow has, the same times."""
+    import numpy
+
+    unit = numpy.datetime_data(array.dtype)[0]
+    coarse = array.dtype.kind == "M" and unit in ("Y", "M", "W", "D", "h", "m", "s")
+    for unit in ("s", "ms", "us", "ns") if coarse else ("ns", "us", "ms", "s"):
+        with contextlib.suppress(OverflowError, TypeError):
+            made = array.astype(f"{array.dtype.kind}8[{unit}]")
+            # numpy wraps what does not fit and cuts off what is too fine, without a word.
+            same = (made.astype(array.dtype) == array) | numpy.isnat(array)
+            if bool(same.all()) and bool((numpy.isnat(made) == numpy.isnat(array)).all()):
+                return made, unit
+    raise _refused(name, f"its values, of numpy's type {array.dtype}, do not fit seconds to nanoseconds")
 
 
 def _pandas_batch(frame: Any, options: _native.Options) -> _native.Batch:
@@ -127,7 +178,7 @@ def _pandas_batch(frame: Any, options: _native.Options) -> _native.Batch:
             raise _arguments.wrong_type("spine", name, "a frame whose columns have names in text")
     if has("pyarrow"):
         # What pyarrow refuses, such as values of mixed types, is refused below in words that name the column.
-        with contextlib.suppress(TypeError, ValueError, NotImplementedError):
+        with contextlib.suppress(TypeError, ValueError, NotImplementedError, OverflowError):
             return _native.Batch.from_stream(frame.__arrow_c_stream__(), options)
     return _native.Batch.from_columns([_pandas_column(name, series) for name, series in frame.items()])
 
@@ -144,7 +195,7 @@ def _pandas_column(name: str, series: Any) -> _native.Column:
     if isinstance(dtype, numpy.dtype):
         return _array(name, series.to_numpy(), pandas=True)
     if has("pyarrow") and hasattr(series, "__arrow_c_stream__"):
-        with contextlib.suppress(TypeError, ValueError, NotImplementedError):
+        with contextlib.suppress(TypeError, ValueError, NotImplementedError, OverflowError):
             return _native.Column.from_stream(name, series.__arrow_c_stream__())
     # Categories, nullable numbers, strings: value by value.
     return _sequence(name, series.tolist(), pandas=True)

@@ -22,6 +22,10 @@ How = Literal["inner", "left", "spine"]
 Io = Literal["auto", "mmap", "pread"]
 Strategy = Literal["auto", "identity", "merge", "hash"]
 
+# What the native half has numbers for; it has its own, lower, limits.
+_MOST_ROWS = 2**64 - 1
+_MOST_THREADS = 2**32 - 1
+
 
 def open(root: str | os.PathLike[str] = ".") -> Store:
     """Open a folder of tables.
@@ -57,11 +61,13 @@ class Store:
     or a ``with`` block, lets go of them.
     """
 
-    __slots__ = ("__weakref__", "_native", "_root")
+    __slots__ = ("__weakref__", "_native", "_place", "_root")
 
     def __init__(self, root: str | os.PathLike[str] = ".") -> None:
         self._root = _arguments.path("root", root)
-        self._native: _native.Store | None = _native.Store(self._root)
+        # The folder that it is now, whatever folder the process works in later.
+        self._place = _anchored(self._root)
+        self._native: _native.Store | None = _native.Store(self._place)
 
     # Joining
 
@@ -162,13 +168,15 @@ class Store:
         >>> store.join(spine=spine, features=["wind:speed_80m", "load:mw"]).columns
         ['ts', 'label', 'speed_80m', 'mw']
         """
+        # Read once: what can be iterated over only once is a list of names as well.
+        features = None if features is None else _arguments.names("features", features)
         spec_of = self._spec(spec, tables, features)
         native = spec_of._native.with_changes(
             key=_arguments.key(key),
             how=_how(how, spine),
             start=_arguments.bound("start", start),
             end=_arguments.bound("end", end),
-            last=None if last is None else _arguments.count("last", last),
+            last=None if last is None else _arguments.count("last", last, most=_MOST_ROWS),
             full_names=None if full_names is None else _arguments.flag("full_names", full_names),
         )
         options = _options(timeout, threads, memory_limit, io, strategy)
@@ -288,7 +296,7 @@ class Store:
             how=_how(how, spine),
             start=_arguments.bound("start", start),
             end=_arguments.bound("end", end),
-            last=None if last is None else _arguments.count("last", last),
+            last=None if last is None else _arguments.count("last", last, most=_MOST_ROWS),
             full_names=None if full_names is None else _arguments.flag("full_names", full_names),
         )
         options = _options(timeout, threads, memory_limit, io, strategy)
@@ -334,6 +342,7 @@ class Store:
         """
         if not isinstance(table, str):
             raise _arguments.wrong_type("table", table, "a table's name")
+        _arguments.text("table", table)
         return TableDescription(*self._open().describe(table, _arguments.key(key) or [], _native.Options()))
 
     # Its life
@@ -359,7 +368,7 @@ class Store:
 
     def __reduce__(self) -> tuple[Any, ...]:
         self._open()
-        return Store, (os.path.abspath(self._root),)
+        return Store, (self._place,)
 
     def _open(self) -> _native.Store:
         if self._native is None:
@@ -396,6 +405,13 @@ class Store:
         if isinstance(spec, (str, os.PathLike)):
             return JoinSpec.from_path(spec)
         raise _arguments.wrong_type("spec", spec, "a path, a dict or a JoinSpec")
+
+
+def _anchored(root: str) -> str:
+    """Return a folder's whole path. Where ``..`` leads is left to the file system, which knows of links."""
+    if not os.path.isdir(root):
+        return root
+    return os.path.join(os.getcwd(), root) if ".." in root.split(os.sep) else os.path.abspath(root)
 
 
 def _how(how: object, spine: object) -> str | None:
@@ -442,7 +458,7 @@ def _options(
 ) -> _native.Options:
     return _native.Options(
         timeout=_arguments.seconds("timeout", timeout),
-        threads=None if threads is None else _arguments.count("threads", threads),
+        threads=None if threads is None else _arguments.count("threads", threads, most=_MOST_THREADS),
         memory_limit=_arguments.size("memory_limit", memory_limit),
         io=None if io is None else _arguments.one_of("io", io, ("auto", "mmap", "pread")),
         strategy=_arguments.optional("strategy", strategy, str),

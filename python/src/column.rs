@@ -28,7 +28,8 @@ impl Column {
     #[staticmethod]
     fn from_stream(py: Python<'_>, name: &str, capsule: &Bound<'_, PyCapsule>) -> PyResult<Self> {
         let (field, chunks) = ffi::read_stream(capsule)?;
-        let owned = || own::joined(&field, &chunks).map_err(from_arrow("the values cannot be read"));
+        let owned =
+            || ffi::guarded(|| own::joined(&field, &chunks).map_err(from_arrow("the values cannot be read")));
         py.detach(owned).or_raise(py).map(|array| Self::named(name, array))
     }
 
@@ -41,7 +42,7 @@ impl Column {
         array: &Bound<'_, PyCapsule>,
     ) -> PyResult<Self> {
         let (_, array) = ffi::read_array(schema, array)?;
-        let owned = || own::array(&array).map_err(from_arrow("the values cannot be read"));
+        let owned = || ffi::guarded(|| own::array(&array).map_err(from_arrow("the values cannot be read")));
         py.detach(owned).or_raise(py).map(|array| Self::named(name, array))
     }
 

@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "memory is handed over by pointers here")]
 
 use std::ffi::{CStr, c_int, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi, to_ffi};
 use arrow_array::ffi_stream::{ArrayStreamReader, FFI_ArrowArrayStream};
@@ -11,7 +12,7 @@ use arrow_buffer::Buffer;
 use arrow_schema::{Field, FieldRef, Schema};
 use hypostyle::{Error, Result};
 use pyo3::buffer::{Element, PyBuffer};
-use pyo3::exceptions::PyBufferError;
+use pyo3::exceptions::{PyBufferError, PyImportError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
@@ -56,9 +57,11 @@ pub(crate) fn read_stream(capsule: &Bound<'_, PyCapsule>) -> PyResult<(FieldRef,
     // What makes the batches may need the interpreter, and takes it by itself.
     py.detach(move || -> Result<(FieldRef, Vec<ArrayRef>)> {
         let failed = from_arrow("the Arrow stream failed");
-        let reader = ArrayStreamReader::try_new(stream).map_err(&failed)?;
-        let field = reader.field().clone();
-        Ok((field, reader.collect::<Result<_, _>>().map_err(&failed)?))
+        guarded(|| {
+            let reader = ArrayStreamReader::try_new(stream).map_err(&failed)?;
+            let field = reader.field().clone();
+            Ok((field, reader.collect::<Result<_, _>>().map_err(&failed)?))
+        })
     })
     .or_raise(py)
 }
@@ -78,13 +81,36 @@ pub(crate) fn read_array(
         (FFI_ArrowArray::from_raw(array.as_ptr()), released, schema.as_ref())
     };
     if released || array.is_released() {
-        return Err(Error::invalid("the Arrow array has been taken by somebody else")).or_raise(py);
+        let error = Error::invalid("the Arrow array cannot be read: it was taken before");
+        return Err(error.hint("a capsule gives its array once")).or_raise(py);
     }
     let failed = from_arrow("the Arrow array cannot be read");
-    let field = Field::try_from(schema).map_err(&failed).or_raise(py)?;
-    // SAFETY: an array under the protocol fits the schema that came with it.
-    let data = unsafe { from_ffi(array, schema) }.map_err(&failed).or_raise(py)?;
-    Ok((field.into(), make_array(data)))
+    let read = || {
+        let field = Field::try_from(schema).map_err(&failed)?;
+        // SAFETY: an array under the protocol fits the schema that came with it.
+        let data = unsafe { from_ffi(array, schema) }.map_err(&failed)?;
+        Ok((field.into(), make_array(data)))
+    };
+    guarded(read).or_raise(py)
+}
+
+/// Arrow asserts what an exporter promised, and panics where it did not keep that; `PanicException` would pass by
+/// every `except Exception`.
+pub(crate) fn guarded<T>(read: impl FnOnce() -> Result<T>) -> Result<T> {
+    let broken = || Error::invalid("the Arrow data is broken: it is not what its type says");
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(broken()))
+}
+
+/// Fails in a subinterpreter. What this module keeps for all calls, such as the classes of errors, belongs to one
+/// interpreter, and dies with it.
+pub(crate) fn only_in_main_interpreter() -> PyResult<()> {
+    // SAFETY: called while a module is initialised, by a thread that is attached to an interpreter.
+    match unsafe { ffi::PyInterpreterState_GetID(ffi::PyInterpreterState_Get()) } {
+        0 => Ok(()),
+        _ => Err(PyImportError::new_err(
+            "hypostyle does not work in subinterpreters: use threads or processes",
+        )),
+    }
 }
 
 /// Whether somebody has moved the schema out, after which nothing in it may be looked at.

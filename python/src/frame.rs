@@ -1,5 +1,6 @@
 //! The answer of a join.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -51,7 +52,13 @@ impl Frame {
     }
 
     fn positions(&self, names: &[String]) -> Result<Vec<usize>> {
-        names.iter().map(|name| self.position(name)).collect()
+        let fields = self.batch.schema_ref().fields();
+        // Of columns with one name the first is meant, as `position` has it.
+        let places: HashMap<&str, usize> =
+            fields.iter().enumerate().rev().map(|(at, field)| (field.name().as_str(), at)).collect();
+        let place =
+            |name: &String| places.get(name.as_str()).map_or_else(|| self.position(name), |at| Ok(*at));
+        names.iter().map(place).collect()
     }
 }
 

@@ -18,11 +18,16 @@ mod store;
 mod values;
 mod wait;
 
-use pyo3::prelude::*;
+use pyo3::prelude::pymodule;
 
 /// The module as Python sees it.
 #[pymodule(gil_used = false)]
 mod _native {
+    #[pymodule_init]
+    fn init(_module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
+        super::ffi::only_in_main_interpreter()
+    }
+
     #[pymodule_export]
     use super::batch::Batch;
     #[pymodule_export]

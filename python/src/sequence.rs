@@ -109,9 +109,9 @@ fn item_of(name: &str, row: usize, value: &Bound<'_, PyAny>, nan_is_null: bool) 
     if class == "Decimal" {
         return decimal(name, row, value);
     }
-    // numpy's scalars, which are no Python numbers.
+    // numpy's scalars, which are no Python numbers; what they give is one, and has no `item` of its own.
     if let Ok(inner) = value.call_method0("item")
-        && !inner.get_type().is(value.get_type())
+        && !inner.hasattr("item")?
     {
         return item_of(name, row, &inner, nan_is_null);
     }

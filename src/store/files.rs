@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 
 use hypostyle_io::{Identity, IoMode, ParquetFile, Run};
 
@@ -10,6 +11,10 @@ use crate::{Error, Result};
 
 /// Files that stay open. A process may often have no more than 1,024 open, and is not only ours.
 const MOST: usize = 512;
+
+/// How long a file must have been left alone before it is opened once for many joins. One that is being written may
+/// look the same when the writer is done, and what was read of it meanwhile must not be taken for what it is then.
+const QUIET: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 pub(super) struct OpenFiles {
@@ -32,9 +37,20 @@ impl OpenFiles {
                 return Ok(file);
             }
         }
+        let moment = SystemTime::now();
         let file = Arc::new(ParquetFile::open(path, mode, run)?);
-        self.keep(key, &file)?;
+        if file.identity().is_quiet(QUIET, moment) {
+            self.keep(key, &file)?;
+        } else {
+            self.kept.lock().map_err(|_| poisoned())?.files.remove(&key);
+        }
         Ok(file)
+    }
+
+    /// How many files are kept open.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.kept.lock().map_or(0, |kept| kept.files.len())
     }
 
     fn kept(&self, key: &(PathBuf, IoMode)) -> Result<Option<Arc<ParquetFile>>> {

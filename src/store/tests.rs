@@ -1,7 +1,8 @@
 //! Joins through the store as a program that links the library makes them.
 
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arrow_array::types::{Int8Type, UInt32Type};
 use arrow_array::{
@@ -269,7 +270,9 @@ fn a_second_join_reads_no_keys_and_a_table_that_was_rewritten_is_read_anew() {
             ("x", values(1.0)),
             ("y", values(2.0)),
         ];
-        write_file(&batch(columns), &folder.path().join(format!("{name}.parquet")), Format::Parquet).unwrap();
+        let path = folder.path().join(format!("{name}.parquet"));
+        write_file(&batch(columns), &path, Format::Parquet).unwrap();
+        left_alone(&path);
     };
     write("a", (0..1000).collect(), 0.0);
     write("b", (0..1000).rev().collect(), 0.0);
@@ -295,4 +298,36 @@ fn a_second_join_reads_no_keys_and_a_table_that_was_rewritten_is_read_anew() {
     let (a, b, _) = join("x", Some(2));
     assert_eq!((a, b), (vec![998.0, 999.0], vec![998.5, 999.5]));
     assert_eq!(join("y", None).0.len(), 500);
+}
+
+/// Makes a file look as if it had been written a while ago.
+fn left_alone(path: &Path) {
+    let file = std::fs::File::options().write(true).open(path).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
+}
+
+#[test]
+fn what_was_read_of_a_file_that_may_still_be_written_is_not_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.parquet");
+    let bytes_of = |first: i64| {
+        let keys = Arc::new(Int64Array::from_iter_values(first..first + 1000)) as ArrayRef;
+        write_file(&batch([("k", keys.clone()), ("x", keys)]), &path, Format::Parquet).unwrap();
+        std::fs::read(&path).unwrap()
+    };
+    let (old, new) = (bytes_of(0), bytes_of(1 << 20));
+    std::fs::write(&path, &old).unwrap();
+    // A write moves the time when it begins: a file that was written just now may still be.
+    let store = Store::open(folder.path()).unwrap();
+    let first_key = || {
+        let spec = JoinSpec::new(["k"]).table(TableSpec::named("a").columns(["x"]));
+        let frame = store.join(&spec).unwrap();
+        frame.batch().column(0).to_data().buffers()[0].typed_data::<i64>()[0]
+    };
+    assert_eq!(first_key(), 0);
+    assert_eq!(store.files.get().len(), 0);
+    std::fs::write(&path, &new).unwrap();
+    assert_eq!(first_key(), 1 << 20);
+    left_alone(&path);
+    assert_eq!((first_key(), store.files.get().len()), (1 << 20, 1));
 }
