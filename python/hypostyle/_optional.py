@@ -8,8 +8,8 @@ from typing import Any
 
 def need(module: str, what: str) -> Any:
     """Import ``module``, or say that ``what`` needs it and how to get it."""
-    # A part of a package, such as `tqdm.auto`, is installed under the package's name; that of the part might be
-    # another's.
+    # A part of a package, such as `tqdm.auto`, is installed under the package's name; the part
+    # may be called like another package.
     package = module.partition(".")[0]
     try:
         return importlib.import_module(module)
