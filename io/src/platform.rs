@@ -91,6 +91,16 @@ pub(crate) fn append_at(file: &File, bytes: &mut Vec<u8>, offset: u64) -> std::i
     }
 }
 
+/// Reads from `offset` into `into`, once; how many bytes came, 0 at the end of the file.
+pub(crate) fn read_at(file: &File, into: &mut [u8], offset: u64) -> std::io::Result<usize> {
+    loop {
+        match rustix::io::pread(file, &mut *into, offset) {
+            Err(rustix::io::Errno::INTR) => {}
+            other => return Ok(other?),
+        }
+    }
+}
+
 /// Has the kernel read a range of a map now, so that the common faults come back as errors, not as signals.
 #[cfg(target_os = "linux")]
 pub(crate) fn populate(map: &memmap2::Mmap, offset: usize, len: usize) -> std::io::Result<()> {

@@ -1,19 +1,26 @@
 //! RLE_DICTIONARY: indices into the values of the chunk's dictionary page.
 
+use bytes::Bytes;
+
 use super::rle::{Hybrid, Sink};
 use super::{Decoded, Texts, Values, corrupt, plain};
 
 /// A chunk's distinct values, of one width.
 #[derive(Debug)]
 pub(crate) struct Dictionary {
-    bytes: Vec<u8>,
+    bytes: Bytes,
     width: usize,
 }
 
 impl Dictionary {
     /// `bytes` are whole values.
-    pub(crate) fn new(bytes: Vec<u8>, width: usize) -> Self {
+    pub(crate) fn new(bytes: Bytes, width: usize) -> Self {
         Self { bytes, width }
+    }
+
+    /// Its memory, for other uses.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        self.bytes
     }
 }
 
@@ -141,13 +148,13 @@ impl Sink for AnyWidth<'_> {
 /// A chunk's distinct strings.
 #[derive(Debug)]
 pub(crate) struct TextDictionary {
-    bytes: Vec<u8>,
+    bytes: Bytes,
     places: Vec<(u32, u32)>,
 }
 
 impl TextDictionary {
     /// The `count` strings of a dictionary page.
-    pub(crate) fn new(bytes: Vec<u8>, count: usize) -> Decoded<Self> {
+    pub(crate) fn new(bytes: Bytes, count: usize) -> Decoded<Self> {
         let places = plain::places(&bytes, count)?;
         Ok(Self { bytes, places })
     }

@@ -27,7 +27,7 @@ pub(super) fn target(input: &[u8]) {
         3 => values(|| Streams::new(bytes, 4, count), 4, count, cut),
         4 => values(|| PrefixedValues::new(bytes, count, 3), 3, count, cut),
         5 => {
-            let dictionary = Dictionary::new((0..=255).collect(), 8);
+            let dictionary = Dictionary::new((0..=255).collect::<Vec<u8>>().into(), 8);
             values(|| Indexed::new(bytes, &dictionary), 8, count, cut);
         }
         6 => texts(|| Ok(PlainTexts::new(bytes)), count, cut),
@@ -35,7 +35,7 @@ pub(super) fn target(input: &[u8]) {
         8 => texts(|| Prefixed::new(bytes, count, 1 << 20), count, cut),
         9 => {
             let (dictionary, indices) = bytes.split_at(bytes.len() / 2);
-            if let Ok(dictionary) = TextDictionary::new(dictionary.to_vec(), 5) {
+            if let Ok(dictionary) = TextDictionary::new(dictionary.to_vec().into(), 5) {
                 texts(|| IndexedTexts::new(indices, &dictionary), count, cut);
             }
         }

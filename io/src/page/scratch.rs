@@ -1,7 +1,8 @@
 //! Memory and codec contexts that a thread keeps from page to page.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
+use bytes::Bytes;
 use zstd_safe::DCtx;
 
 use crate::encoding::Decoded;
@@ -44,6 +45,34 @@ impl Scratch {
     /// The context alone.
     pub(super) fn zstd(&mut self) -> &mut Option<DCtx<'static>> {
         &mut self.zstd
+    }
+}
+
+/// How many buffers of what is read a thread keeps, and how large ones.
+const SPACES: usize = 3;
+const LARGEST_SPACE: usize = 1 << 20;
+
+thread_local!(static READ: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) });
+
+/// Memory of this thread for `len` bytes of a file, if it has some.
+pub(super) fn space(len: usize) -> Vec<u8> {
+    READ.with_borrow_mut(|spaces| {
+        let at = spaces.iter().position(|space| space.capacity() >= len);
+        at.map(|at| spaces.swap_remove(at)).unwrap_or_default()
+    })
+}
+
+/// Keeps the memory of bytes that nobody else holds, for what this thread reads next.
+pub(crate) fn keep(bytes: Bytes) {
+    // Those of a map are never of one holder.
+    if bytes.is_unique() && (1..=LARGEST_SPACE).contains(&bytes.len()) {
+        let space = Vec::from(bytes);
+        READ.with_borrow_mut(|spaces| {
+            if spaces.len() >= SPACES {
+                spaces.remove(0);
+            }
+            spaces.push(space);
+        });
     }
 }
 

@@ -10,7 +10,7 @@ use parquet::file::page_index::offset_index::PageLocation;
 
 use super::codec;
 use super::header::{DataHeader, PageHeader, PageKind};
-use super::scratch::{Scratch, zeroed};
+use super::scratch::{Scratch, keep, space, zeroed};
 use super::thrift::ThriftError;
 use crate::encoding::{Decoded, Fault, corrupt};
 use crate::error::Error;
@@ -41,7 +41,7 @@ pub(crate) struct DictionaryPage<'a> {
     pub(crate) at: u64,
     /// How many values its header says it has.
     pub(crate) values: usize,
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Bytes,
     _memory: Reserved<'a>,
 }
 
@@ -230,14 +230,14 @@ impl<'a> Pages<'a> {
         }
         let stored = self.chunk.get(at + header_len as u64, header.stored, 0)?;
         count(&self.run.counters.pages_decoded, 1);
-        let mut decompressed = || -> Decoded<Vec<u8>> {
+        let mut decompressed = || -> Decoded<Bytes> {
             self.verify(header.checksum, &stored)?;
             if self.codec == Compression::UNCOMPRESSED {
-                return Ok(stored.to_vec());
+                return Ok(stored.clone());
             }
             let mut bytes = zeroed(header.size)?;
             codec::decompress(self.codec, &stored, &mut bytes, scratch.zstd())?;
-            Ok(bytes)
+            Ok(Bytes::from(bytes))
         };
         let size = if self.codec == Compression::UNCOMPRESSED { stored.len() } else { header.size };
         placed(codec::check_size(self.codec, &stored, size), at)?;
@@ -282,6 +282,12 @@ struct Chunk<'a> {
     held_at: u64,
 }
 
+impl Drop for Chunk<'_> {
+    fn drop(&mut self) {
+        keep(std::mem::take(&mut self.held));
+    }
+}
+
 impl Chunk<'_> {
     /// `len` bytes at `at`; if they are not there yet, up to `ahead` more are read with them.
     fn get(&mut self, at: u64, len: usize, ahead: usize) -> Decoded<Bytes> {
@@ -294,7 +300,9 @@ impl Chunk<'_> {
         }
         let many = len.saturating_add(ahead).min(left);
         self.run.counters.read(many as u64);
-        self.held = self.file.source().read(at, many).map_err(|e| Error::from_io(self.file.path(), e))?;
+        keep(std::mem::take(&mut self.held));
+        let read = self.file.source().read_in(at, many, space(many));
+        self.held = read.map_err(|e| Error::from_io(self.file.path(), e))?;
         self.held_at = at;
         match self.held_bytes(at, len) {
             Some(bytes) => Ok(bytes),

@@ -12,7 +12,7 @@ use crate::encoding::dictionary::{Dictionary, Indexed};
 use crate::encoding::levels::{Validity, spread};
 use crate::encoding::plain::Plain;
 use crate::encoding::{Decoded, Fault, Values, corrupt};
-use crate::page::{DictionaryPage, Want, placed};
+use crate::page::{DictionaryPage, Want, keep, placed};
 use crate::run::Reserved;
 
 /// Bytes that are converted at once, on the stack.
@@ -32,6 +32,9 @@ impl<'a, 'p> Slot<'a, 'p> {
     }
 
     pub(super) fn finish(self) -> Option<NullBuffer> {
+        if let Some((dictionary, _)) = self.dictionary {
+            keep(dictionary.into_bytes());
+        }
         self.nulls.finish()
     }
 
@@ -126,7 +129,7 @@ impl<'a, 'p> Slot<'a, 'p> {
             Some(convert) => {
                 let mut out = vec![0; values * slot_width];
                 convert(&bytes, width, &mut out);
-                out
+                out.into()
             }
         };
         Ok(Dictionary::new(bytes, slot_width))

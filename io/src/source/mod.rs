@@ -72,6 +72,16 @@ pub trait Source: Send + Sync + std::fmt::Debug {
     /// Whatever the operating system says, and `UnexpectedEof` when the file ends before.
     fn read(&self, offset: u64, len: usize) -> std::io::Result<Bytes>;
 
+    /// The same, in `space` if that is large enough and the bytes must be copied at all: memory that was used
+    /// before costs no page faults.
+    ///
+    /// # Errors
+    /// As those of [`Self::read`].
+    fn read_in(&self, offset: u64, len: usize, space: Vec<u8>) -> std::io::Result<Bytes> {
+        drop(space);
+        self.read(offset, len)
+    }
+
     /// The identity that the opened file has now.
     fn identity(&self) -> std::io::Result<Identity>;
 }

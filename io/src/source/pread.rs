@@ -42,6 +42,27 @@ impl Source for PreadSource {
         Ok(Bytes::from(bytes))
     }
 
+    fn read_in(&self, offset: u64, len: usize, mut space: Vec<u8>) -> std::io::Result<Bytes> {
+        if space.capacity() < len {
+            return self.read(offset, len);
+        }
+        if offset.checked_add(len as u64).is_none_or(|end| end > self.len) {
+            return Err(past_the_end(offset, len, self.len));
+        }
+        space.resize(len, 0);
+        let mut rest = space.as_mut_slice();
+        let mut at = offset;
+        while !rest.is_empty() {
+            let many = platform::read_at(&self.file, rest, at)?;
+            if many == 0 {
+                return Err(past_the_end(offset, len, at));
+            }
+            at += many as u64;
+            rest = rest.split_at_mut_checked(many).map_or(&mut [], |(_, rest)| rest);
+        }
+        Ok(Bytes::from(space))
+    }
+
     fn identity(&self) -> std::io::Result<Identity> {
         Identity::of(&self.file)
     }
