@@ -127,6 +127,18 @@ def test_odd_values_are_invalid_requests(store: hs.Store, call: Callable[[hs.Sto
         call(store)
 
 
+class WithoutRepr:
+    """A value that cannot even be shown."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no repr")
+
+
+def test_a_value_that_cannot_be_shown_is_refused_by_its_type(store: hs.Store) -> None:
+    with pytest.raises(hs.WrongType, match="WithoutRepr"):
+        store.join(spine=WithoutRepr(), features=["load:mw"])
+
+
 def test_numpys_numbers_are_seconds(store: hs.Store) -> None:
     for timeout in (np.float32(60), np.int64(60), 60, dt.timedelta(minutes=1)):
         assert len(store.join(key="ts", tables={"load": ["mw"]}, timeout=timeout)) == 48  # type: ignore[arg-type]
