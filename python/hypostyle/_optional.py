@@ -8,8 +8,8 @@ from typing import Any
 
 def need(module: str, what: str) -> Any:
     """Import ``module``, or say that ``what`` needs it and how to get it."""
-    # A part of a package, such as `tqdm.auto`, is installed under the package's name; another's might be what the
-    # part is called.
+    # A part of a package, such as `tqdm.auto`, is installed under the package's name; a package that is called as
+    # the part is might be anybody's.
     package = module.partition(".")[0]
     try:
         return importlib.import_module(module)

@@ -87,7 +87,7 @@ def _sequence(name: str, items: list[Any], *, pandas: bool = False) -> _native.C
         import numpy
 
         with contextlib.suppress(TypeError, ValueError, OverflowError):
-            return _array(name, numpy.array(items, dtype=first.dtype.kind + "8"))  # type: ignore[union-attr]
+            return _array(name, numpy.array(items, dtype=first.dtype.kind + "8"))
     try:
         return _native.Column.from_sequence(name, items, pandas)
     except (OverflowError, UnicodeError) as error:

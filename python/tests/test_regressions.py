@@ -64,7 +64,7 @@ def test_a_masked_value_is_null(store: hs.Store) -> None:
 )
 def test_times_that_do_not_fit_are_refused(store: hs.Store, values: Any) -> None:
     """numpy wraps what is too large and cuts off what is too fine: other times were joined."""
-    with pytest.raises(hs.InvalidRequest, match="column `ts`.*do not fit"):
+    with pytest.raises(hs.InvalidRequest, match=r"column `ts`.*do not fit"):
         mw(store, values)
 
 
@@ -145,7 +145,7 @@ def test_numpys_numbers_are_seconds(store: hs.Store) -> None:
 
 
 def test_a_store_stays_in_its_folder(root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Opened by a relative path, it looked for its tables below whatever folder the process worked in later."""
+    """Opened by a relative path, it followed the process from folder to folder."""
     monkeypatch.chdir(root)
     stores = [hs.open(), hs.open("."), hs.open(f"../{root.name}")]
     assert repr(stores[0]) == "hypostyle.open('.')"
