@@ -24,7 +24,11 @@ def wrong_type(name: str, value: object, wanted: str) -> WrongType:
 
 
 def _described(value: object) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:
+        # Whatever it raises, the type can be told.
+        text = "a value"
     return f"{text if len(text) <= 60 else text[:60] + '…'} ({type(value).__name__})"
 
 

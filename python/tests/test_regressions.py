@@ -127,13 +127,25 @@ def test_odd_values_are_invalid_requests(store: hs.Store, call: Callable[[hs.Sto
         call(store)
 
 
+class WithoutRepr:
+    """A value that cannot even be shown."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no repr")
+
+
+def test_a_value_that_cannot_be_shown_is_refused_by_its_type(store: hs.Store) -> None:
+    with pytest.raises(hs.WrongType, match="WithoutRepr"):
+        store.join(spine=WithoutRepr(), features=["load:mw"])
+
+
 def test_numpys_numbers_are_seconds(store: hs.Store) -> None:
     for timeout in (np.float32(60), np.int64(60), 60, dt.timedelta(minutes=1)):
         assert len(store.join(key="ts", tables={"load": ["mw"]}, timeout=timeout)) == 48  # type: ignore[arg-type]
 
 
 def test_a_store_stays_in_its_folder(root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Opened by a relative path, it looked for tables below whatever folder the process worked in later."""
+    """Opened by a relative path, it followed the process from folder to folder."""
     monkeypatch.chdir(root)
     stores = [hs.open(), hs.open("."), hs.open(f"../{root.name}")]
     assert repr(stores[0]) == "hypostyle.open('.')"
