@@ -8,13 +8,8 @@ from typing import Any
 
 def need(module: str, what: str) -> Any:
     """Import ``module``, or say that ``what`` needs it and how to get it."""
-<<<<<<< HEAD
     # A part of a package, such as `tqdm.auto`, is installed under the package's name; the part
     # may be called like another package.
-=======
-    # A part of a package, such as `tqdm.auto`, is installed under the package's name; a package that is called as
-    # the part is might be anybody's.
->>>>>>> review
     package = module.partition(".")[0]
     try:
         return importlib.import_module(module)

@@ -145,12 +145,11 @@ fn the_command_reads_a_flipped_file_or_fails_in_one_line() {
 #[test]
 fn what_makes_the_parquet_crate_panic_is_one_line_too() {
     let world = World::new();
-    // Should the crate learn to refuse these, more are to be found with `HYPOSTYLE_FLIPS`.
-    for (name, key, seed) in [("pyarrow/types_nested", "id", 3244)] {
-        world.write("flipped.parquet", &flip(&std::fs::read(golden(name)).unwrap(), seed));
-        let words = ["flipped.parquet", "the bytes contradict themselves"];
-        check(&world, &format!("--key {key} --table flipped.parquet:*"), 3, "corrupt", &words);
-    }
+    // Should the crate learn to refuse this one, more are to be found with `HYPOSTYLE_FLIPS`.
+    let whole = std::fs::read(golden("pyarrow/types_nested")).unwrap();
+    world.write("flipped.parquet", &flip(&whole, 3244));
+    let words = ["flipped.parquet", "the bytes contradict themselves"];
+    check(&world, "--key id --table flipped.parquet:*", 3, "corrupt", &words);
 }
 
 /// How many times a file is damaged; the variable `HYPOSTYLE_FLIPS` asks for more.
