@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use hypostyle_io::{Result, Run};
+use hypostyle_io::{ErrorKind, Result, Run};
 
 use crate::check::Checked;
 use crate::explain::Explanation;
@@ -19,13 +19,25 @@ use crate::stats::{JoinStats, Stage, TableStats};
 /// # Errors
 /// Typed by what the caller must do, naming table, file and column.
 pub fn join(request: &JoinRequest, run: &Run) -> Result<Frame> {
+    joined(request, run).map_err(|error| match error.kind() {
+        // A file that was rewritten in place while it was read may look like anything, and will not the next time.
+        ErrorKind::Corrupt | ErrorKind::InvalidRequest | ErrorKind::Unsupported | ErrorKind::Internal => {
+            check_unchanged(request).err().filter(|e| e.kind() == ErrorKind::Changed).unwrap_or(error)
+        }
+        _ => error,
+    })
+}
+
+fn check_unchanged(request: &JoinRequest) -> Result<()> {
+    request.tables.iter().try_for_each(|t| t.table.check_unchanged().map_err(|e| e.table(&t.name)))
+}
+
+fn joined(request: &JoinRequest, run: &Run) -> Result<Frame> {
     let checked = Checked::of(request)?;
     let planned = run.stage("keys and alignment", || checked.plan(run))?;
     let batch = run.stage("columns", || checked.assemble(&planned, run))?;
     run.check()?;
-    for table in &request.tables {
-        table.table.check_unchanged().map_err(|e| e.table(&table.name))?;
-    }
+    check_unchanged(request)?;
     let mut stats = JoinStats {
         rows: batch.num_rows() as u64,
         columns: batch.num_columns() as u64,

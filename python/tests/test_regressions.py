@@ -258,3 +258,11 @@ print(failed)
 print(len(hs.open(sys.argv[1]).join(key="ts", tables={"load": ["mw"]})))
 """
     assert python(code, root) == "ImportError\nNone\n48\n"
+
+
+def test_a_pandas_frame_of_nothing_is_filled(store: hs.Store) -> None:
+    """Its key is of the type float64, which was refused."""
+    pandas = pytest.importorskip("pandas")
+    frame = store.join(spine=pandas.DataFrame({"ts": []}), features=["load:mw"])
+    assert frame.shape == (0, 2)
+    assert frame.schema["ts"] == "Timestamp(µs)"

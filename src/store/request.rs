@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use arrow_array::{RecordBatch, RecordBatchOptions, new_empty_array};
+use arrow_schema::Schema;
 use hypostyle_engine::{Feature, How, JoinRequest, JoinTable, Rows, Spine, read_table};
 use hypostyle_io::{IoMode, Run, Table};
 use rayon::prelude::*;
@@ -52,9 +54,9 @@ pub(super) fn of(
         let features = features(table, &name, &own, &opened, spec.full_names);
         JoinTable { name, table: Arc::new(opened), key: own, features, duplicates: table.duplicates }
     });
-    let tables = tables.collect();
+    let tables: Vec<JoinTable> = tables.collect();
     let spine = match (&options.spine, &spec.spine, spine_table) {
-        (Some(batch), ..) => Some(Spine { batch: batch.clone(), key: key.clone() }),
+        (Some(batch), ..) => Some(Spine { batch: typed(batch, &key, &tables)?, key: key.clone() }),
         (None, Some(spine), Some(opened)) => {
             let own = if spine.key.is_empty() { key.clone() } else { spine.key.clone() };
             Some(Spine { batch: read_table(&opened, run).map_err(place_error)?, key: own })
@@ -70,6 +72,34 @@ pub(super) fn of(
         remembered: None,
         strategy: options.strategy,
     })
+}
+
+/// A spine without rows, whose key columns libraries give whatever type they give to nothing (often a floating-point
+/// one), with those of the first table.
+fn typed(spine: &RecordBatch, key: &[String], tables: &[JoinTable]) -> Result<RecordBatch> {
+    let first = tables.first();
+    if spine.num_rows() > 0 {
+        return Ok(spine.clone());
+    }
+    let (mut fields, mut columns) = (Vec::new(), Vec::new());
+    for (field, column) in spine.schema_ref().fields().iter().zip(spine.columns()) {
+        let own =
+            key.iter().position(|name| name == field.name()).filter(|_| field.data_type().is_floating());
+        let own = own.and_then(|at| Some(first?.table.column(first?.key.get(at)?)));
+        match own.transpose()? {
+            Some(own) => {
+                fields.push(field.as_ref().clone().with_data_type(own.data_type().clone()));
+                columns.push(new_empty_array(own.data_type()));
+            }
+            None => {
+                fields.push(field.as_ref().clone());
+                columns.push(Arc::clone(column));
+            }
+        }
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(0));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
+        .map_err(|e| Error::internal(format!("the empty spine makes no batch: {e}")))
 }
 
 /// The key of a join that names none.

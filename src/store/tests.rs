@@ -331,3 +331,13 @@ fn what_was_read_of_a_file_that_may_still_be_written_is_not_remembered() {
     left_alone(&path);
     assert_eq!((first_key(), store.files.get().len()), (1 << 20, 1));
 }
+
+#[test]
+fn a_spine_without_rows_has_a_key_of_whatever_type() {
+    // pandas gives columns of nothing the type float64, which is no key.
+    let (_folder, store) = world();
+    let nothing: ArrayRef = Arc::new(Float64Array::from(Vec::<f64>::new()));
+    let spec = JoinSpec::new(["k"]).table(TableSpec::named("date").columns(["x"]));
+    let frame = store.join_with(&spec, &with_spine(batch([("k", nothing)]))).unwrap();
+    assert_eq!((frame.num_rows(), frame.schema().field(0).data_type()), (0, &DataType::Date32));
+}
