@@ -49,18 +49,50 @@ pub(crate) fn spread(bits: &BooleanBuffer, width: usize, out: &mut [u8]) {
 }
 
 fn spread_width<const WIDTH: usize>(bits: &BooleanBuffer, out: &mut [u8]) {
+    const ROWS: usize = u64::BITS as usize;
+    /// Runs up to here are moved one by one, which takes less than a call.
+    const SHORT: usize = 6;
     let (out, _) = out.as_chunks_mut::<WIDTH>();
-    let mut from = bits.count_set_bits();
-    for row in (0..out.len().min(bits.len())).rev() {
-        // All rows before have a value, and have it already.
-        if from > row {
+    let chunks = bits.bit_chunks();
+    let words: Vec<u64> = chunks.iter().chain([chunks.remainder_bits()]).collect();
+    // Values that are not yet where they belong.
+    let mut left = bits.count_set_bits();
+    for (i, word) in words.iter().enumerate().rev() {
+        let first = i * ROWS;
+        let end = out.len().min(first + ROWS);
+        if left == end {
+            // All rows up to here have a value, and have it already.
             return;
         }
-        let has = bits.value(row);
-        from -= usize::from(has);
-        let value = if has { out.get(from).copied().unwrap_or([0; WIDTH]) } else { [0; WIDTH] };
-        if let Some(to) = out.get_mut(row) {
-            *to = value;
+        let rows = end.saturating_sub(first);
+        if word.count_ones() as usize == rows {
+            left -= rows;
+            out.copy_within(left..left + rows, first);
+            continue;
+        }
+        // From the top: nulls, then values, then nulls again.
+        let mut rest = word << (ROWS - rows);
+        let mut row = end;
+        while row > first {
+            let nulls = (rest.leading_zeros() as usize).min(row - first);
+            let above = row;
+            row -= nulls;
+            out.get_mut(row..above).unwrap_or(&mut []).fill([0; WIDTH]);
+            rest = rest.checked_shl(nulls as u32).unwrap_or(0);
+            let values = rest.leading_ones() as usize;
+            rest = rest.checked_shl(values as u32).unwrap_or(0);
+            row -= values;
+            left -= values;
+            if values < SHORT {
+                for i in (0..values).rev() {
+                    let value = out.get(left + i).copied().unwrap_or([0; WIDTH]);
+                    if let Some(to) = out.get_mut(row + i) {
+                        *to = value;
+                    }
+                }
+            } else {
+                out.copy_within(left..left + values, row);
+            }
         }
     }
 }

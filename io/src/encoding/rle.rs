@@ -187,8 +187,22 @@ impl Bits for arrow_buffer::BooleanBufferBuilder {
 }
 
 fn unpack(unpacker: Unpacker, bytes: &[u8], from: usize, count: usize, sink: &mut impl Sink) -> Decoded<()> {
+    if from % GROUP + count <= GROUP {
+        // Not worth the larger batch, which is zeros first.
+        return unpack_in::<GROUP>(unpacker, bytes, from, count, sink);
+    }
+    unpack_in::<BATCH>(unpacker, bytes, from, count, sink)
+}
+
+fn unpack_in<const BATCH: usize>(
+    unpacker: Unpacker,
+    bytes: &[u8],
+    mut from: usize,
+    count: usize,
+    sink: &mut impl Sink,
+) -> Decoded<()> {
     let mut numbers = [0; BATCH];
-    let (mut from, end) = (from, from + count);
+    let end = from + count;
     while from < end {
         let inside = from % GROUP;
         let first = from / GROUP;

@@ -123,8 +123,10 @@ impl<'a> Compact<'a> {
     fn skip_value(&mut self, kind: u8, depth: u8) -> Result<()> {
         let deeper = || depth.checked_sub(1).ok_or(ThriftError::Malformed("structures are nested too deep"));
         match kind {
-            // Outside of a field, a boolean is a byte of its own.
-            kind::TRUE | kind::FALSE | kind::BYTE => self.byte().map(|_| ()),
+            // Outside of a field they are a byte each, or nothing, as one reads the specification or its readers. No
+            // page header has such a list.
+            kind::TRUE | kind::FALSE => Err(ThriftError::Malformed("a list has booleans")),
+            kind::BYTE => self.byte().map(|_| ()),
             kind::I16 | kind::I32 | kind::I64 => self.varint().map(|_| ()),
             kind::DOUBLE => self.skip_bytes(8),
             kind::UUID => self.skip_bytes(16),
@@ -192,7 +194,8 @@ mod tests {
             (&[0; 16], kind::UUID, Ok(16)),
             (&[3, b'a', b'b', b'c', 9], kind::BINARY, Ok(4)),
             (&[0x23, 1, 2], kind::LIST, Ok(3)),
-            (&[0x21, 1, 2], kind::SET, Ok(3)),
+            (&[0x23, 1, 2], kind::SET, Ok(3)),
+            (&[0x21, 1, 2], kind::LIST, Err(ThriftError::Malformed("a list has booleans"))),
             (&[0xf3, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], kind::LIST, Ok(18)),
             (&[0], kind::MAP, Ok(1)),
             (&[1, 0x58, 4, 2, b'x', b'y'], kind::MAP, Ok(6)),

@@ -8,7 +8,7 @@ use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{ArrowError, DataType};
 use parquet::basic::Encoding;
 
-use super::direct::{Nulls, ReadPage, each_run};
+use super::direct::{Nulls, ReadPage};
 use crate::encoding::delta_byte_array::Prefixed;
 use crate::encoding::delta_length_byte_array::LengthsFirst;
 use crate::encoding::dictionary::{IndexedTexts, TextDictionary};
@@ -96,10 +96,21 @@ impl<T: Output> Rows<'_, T> {
         let mut row = 0;
         for range in wanted {
             texts.skip(validity.count(row, range.start - row))?;
-            each_run(validity, range.start, range.len(), |nulls, values| {
-                out.nulls(nulls)?;
-                texts.read(values, &mut |text| out.push(text))
-            })?;
+            match validity {
+                Validity::All => texts.read(range.len(), &mut |text| out.push(text))?,
+                Validity::Some(bits) => {
+                    let bits = bits.slice(range.start, range.len());
+                    let mut there = bits.set_indices();
+                    let mut done = 0;
+                    texts.read(validity.count(range.start, range.len()), &mut |text| {
+                        let at = there.next().unwrap_or(done);
+                        out.nulls(at - done)?;
+                        done = at + 1;
+                        out.push(text)
+                    })?;
+                    out.nulls(range.len() - done)?;
+                }
+            }
             nulls.append(validity, range.start, range.len());
             row = range.end;
         }
@@ -107,31 +118,27 @@ impl<T: Output> Rows<'_, T> {
     }
 }
 
-/// Memory that grows, taken from the run's limit before it is there.
+/// Memory for bytes, taken from the run's limit before it is there.
 struct Budget<'p> {
     run: &'p Run,
     taken: Vec<Reserved<'p>>,
     all: usize,
-    left: usize,
 }
 
 impl<'p> Budget<'p> {
     fn new(run: &'p Run, bytes: usize) -> Result<Self> {
         let taken = vec![run.reserve(bytes as u64, "the decoded column")?];
-        Ok(Self { run, taken, all: 0, left: 0 })
+        Ok(Self { run, taken, all: 0 })
     }
 
-    #[inline]
-    fn take(&mut self, bytes: usize) -> Result<()> {
-        if bytes > self.left {
-            // Half as much again, so that asking stays rare.
-            let more = (bytes - self.left).max(self.all / 2).max(4 << 10);
-            self.taken.push(self.run.reserve(more as u64, "the decoded column")?);
-            self.all += more;
-            self.left += more;
-        }
-        self.left -= bytes;
-        Ok(())
+    /// Takes `bytes` at least; gives how many.
+    #[cold]
+    fn take(&mut self, bytes: usize) -> Result<usize> {
+        // As much again, so that asking stays rare.
+        let more = bytes.max(self.all).max(4 << 10);
+        self.taken.push(self.run.reserve(more as u64, "the decoded column")?);
+        self.all = self.all.saturating_add(more);
+        Ok(more)
     }
 }
 
@@ -151,14 +158,19 @@ impl<'p, O: OffsetSizeTrait> Offsets<'p, O> {
         ends.push(O::zero());
         Ok(Self { ends, bytes: Vec::new(), budget })
     }
+
+    #[cold]
+    fn grow(&mut self, bytes: usize) -> Result<()> {
+        let more = self.budget.take(bytes)?;
+        self.bytes.try_reserve_exact(more).map_err(|e| too_many_bytes().source(e))
+    }
 }
 
 impl<O: OffsetSizeTrait> Output for Offsets<'_, O> {
     #[inline]
     fn push(&mut self, text: &[u8]) -> Decoded<()> {
-        self.budget.take(text.len())?;
-        if self.bytes.try_reserve(text.len()).is_err() {
-            return Err(too_many_bytes().into());
+        if text.len() > self.bytes.capacity() - self.bytes.len() {
+            self.grow(text.len())?;
         }
         self.bytes.extend_from_slice(text);
         match O::from_usize(self.bytes.len()) {
@@ -193,12 +205,14 @@ impl<O: OffsetSizeTrait> Output for Offsets<'_, O> {
 pub(super) struct Views<'p> {
     builder: BinaryViewBuilder,
     budget: Budget<'p>,
+    /// Bytes that are taken and not used.
+    left: usize,
 }
 
 impl<'p> Views<'p> {
     pub(super) fn new(rows: usize, run: &'p Run) -> Result<Self> {
         let budget = Budget::new(run, rows.saturating_mul(16))?;
-        Ok(Self { builder: BinaryViewBuilder::with_capacity(rows), budget })
+        Ok(Self { builder: BinaryViewBuilder::with_capacity(rows), budget, left: 0 })
     }
 }
 
@@ -207,7 +221,10 @@ impl Output for Views<'_> {
     fn push(&mut self, text: &[u8]) -> Decoded<()> {
         // Short ones lie in their views.
         if text.len() > 12 {
-            self.budget.take(text.len())?;
+            if text.len() > self.left {
+                self.left += self.budget.take(text.len())?;
+            }
+            self.left -= text.len();
         }
         self.builder.try_append_value(text).map_err(|_| too_many_bytes().into())
     }
