@@ -177,8 +177,8 @@ stage_python() {
 
 stage_typing() {
     python_tools
-    cd python
-    local bin=../target/tools/python/bin
+    local bin=$PWD/target/tools/python/bin
+    cd python || exit
     "$bin/ruff" check .
     "$bin/ruff" format --check .
     "$bin/mypy"

@@ -79,6 +79,7 @@ mod tests {
     fn frame(columns: Vec<(&str, ArrayRef)>) -> Frame {
         Frame::new(
             RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, true))).unwrap(),
+            0,
             JoinStats::default(),
         )
     }
