@@ -172,7 +172,8 @@ stage_python() {
     python3 -m venv target/test/alone
     target/test/alone/bin/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps "$WHEEL"
     env -i PATH=/usr/bin:/bin HOME="${HOME:-/}" target/test/alone/bin/python python/tests/alone.py
-    (cd python && ../target/tools/python/bin/pytest)
+    # Not from `python/`, where the package lies without its native half.
+    target/tools/python/bin/pytest -c python/pyproject.toml python/tests
 }
 
 stage_typing() {
