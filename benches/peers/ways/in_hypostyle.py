@@ -23,6 +23,8 @@ class Asked:
         self.store = None if first else hs.open(self.root)
         #: The store of the latest first call: closing it is not a part of the call.
         self.held = None
+        #: The frame of the latest call, to be asked for its statistics.
+        self.frame: hs.Frame | None = None
         #: What the library says that the latest call took it, in milliseconds.
         self.library_ms: float | None = None
 
@@ -33,8 +35,11 @@ class Asked:
         tables = dict.fromkeys(self.names, columns)
         frame = store.join(key=KEY, tables=tables, how="inner", last=self.last, full_names=True)
         result = getattr(frame, self.into)()
-        self.library_ms = frame.stats["total_ms"]
+        self.frame = frame
         return result
 
     def release(self) -> None:
-        self.held = None
+        """What is no part of the call: asking for its statistics, and letting go of frame and store."""
+        if self.frame is not None:
+            self.library_ms = self.frame.stats["total_ms"]
+        self.frame = self.held = None
