@@ -154,8 +154,12 @@ class Frame:
         ['ts', 'mw']
         """
         polars = need("polars", "to_polars()")
-        _refuse_unknown_to_polars(self._native)
-        frame: pl.DataFrame = polars.DataFrame(self)
+        try:
+            frame: pl.DataFrame = polars.DataFrame(self)
+        except BaseException:
+            # Polars panics at some types, which no `except Exception` catches.
+            _refuse_unknown_to_polars(self._native)
+            raise
         return frame
 
     def to_arrow(self) -> pa.Table:
@@ -308,7 +312,7 @@ class Frame:
 
 
 def _refuse_unknown_to_polars(native: _native.Frame) -> None:
-    """Refuse, by name, columns of types that Polars has none for: it panics at some of them."""
+    """Refuse, by name, columns of types that Polars has none for."""
     for name, kind in zip(native.names, native.types, strict=True):
         if kind.startswith("Decimal256"):
             what = "Polars has no decimals of more than 38 digits"
