@@ -35,9 +35,10 @@ mod store;
 
 pub use hypostyle_engine::{
     Duplicates, Explanation, Floats, Frame, How, JoinStats, KeySummary, Order, Strategy, TableStats,
+    column_position,
 };
-pub use hypostyle_io::{Error, ErrorKind, IoMode, Result, Run, did_you_mean};
+pub use hypostyle_io::{Error, ErrorKind, IoMode, Result, Run};
 pub use hypostyle_lock as lock;
-pub use output::{Format, OutputFile, readable, write_batch, write_file};
+pub use output::{Format, OutputFile, readable, shortened, write_batch, write_file};
 pub use spec::{ColumnSpec, Columns, JoinSpec, Missing, RowsSpec, SpineSpec, TableSpec};
 pub use store::{FileReport, JoinOptions, Pending, Store, TableColumn, TableReport, fill_matrix, spawn};

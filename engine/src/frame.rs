@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::SchemaRef;
+use arrow_schema::{Schema, SchemaRef};
 use hypostyle_io::{Error, Result, did_you_mean};
 
 use crate::stats::JoinStats;
@@ -28,6 +28,11 @@ impl Frame {
         &self.batch
     }
 
+    /// The rows, and what the join did.
+    pub fn into_parts(self) -> (RecordBatch, JoinStats) {
+        (self.batch, self.stats)
+    }
+
     /// The rows as one Arrow record batch, without the statistics.
     pub fn into_batch(self) -> RecordBatch {
         self.batch
@@ -43,7 +48,7 @@ impl Frame {
     /// # Errors
     /// [`InvalidRequest`](hypostyle_io::ErrorKind::InvalidRequest), with the nearest name, if there is none.
     pub fn column(&self, name: &str) -> Result<&ArrayRef> {
-        self.position(name).map(|at| self.batch.column(at))
+        column_position(self.batch.schema_ref(), name).map(|at| self.batch.column(at))
     }
 
     /// The frame of these columns alone, in this order; no value is copied. The statistics stay the join's.
@@ -56,24 +61,13 @@ impl Frame {
         let positions = names
             .iter()
             .map(|name| match seen.insert(*name) {
-                true => self.position(name),
+                true => column_position(self.batch.schema_ref(), name),
                 false => Err(Error::invalid("the column is named twice").column(*name)),
             })
             .collect::<Result<Vec<_>>>()?;
         let batch = self.batch.project(&positions).map_err(|e| Error::internal(e.to_string()))?;
         let base_columns = positions.iter().take_while(|at| **at < self.base_columns).count();
         Ok(Self { batch, base_columns, stats: self.stats.clone() })
-    }
-
-    fn position(&self, name: &str) -> Result<usize> {
-        let schema = self.batch.schema_ref();
-        schema.index_of(name).map_err(|_| {
-            let error = Error::invalid("the frame has no such column").column(name);
-            match did_you_mean(name, schema.fields().iter().map(|f| f.name().as_str())) {
-                Some(hint) => error.hint(hint),
-                None => error,
-            }
-        })
     }
 
     /// How many rows.
@@ -95,4 +89,18 @@ impl Frame {
     pub fn stats(&self) -> &JoinStats {
         &self.stats
     }
+}
+
+/// The place of the column of that name, of several the first.
+///
+/// # Errors
+/// [`InvalidRequest`](hypostyle_io::ErrorKind::InvalidRequest), with the nearest name, if there is none.
+pub fn column_position(schema: &Schema, name: &str) -> Result<usize> {
+    schema.index_of(name).map_err(|_| {
+        let error = Error::invalid("the frame has no such column").column(name);
+        match did_you_mean(name, schema.fields().iter().map(|f| f.name().as_str())) {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    })
 }

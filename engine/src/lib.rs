@@ -34,7 +34,7 @@ mod window;
 #[cfg(feature = "arrow2")]
 pub use arrow2::Arrow2Frame;
 pub use explain::{Explanation, TableExplanation};
-pub use frame::Frame;
+pub use frame::{Frame, column_position};
 pub use inspect::{KeySummary, summarise_key};
 pub use join::{explain, join};
 pub use matrix::{Floats, Order, fill_matrix};

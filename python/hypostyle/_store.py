@@ -170,15 +170,7 @@ class Store:
         """
         # Read once: what can be iterated over only once is a list of names as well.
         features = None if features is None else _arguments.names("features", features)
-        spec_of = self._spec(spec, tables, features)
-        native = spec_of._native.with_changes(
-            key=_arguments.key(key),
-            how=_how(how, spine),
-            start=_arguments.bound("start", start),
-            end=_arguments.bound("end", end),
-            last=None if last is None else _arguments.count("last", last, most=_MOST_ROWS),
-            full_names=None if full_names is None else _arguments.flag("full_names", full_names),
-        )
+        native = self._spec(spec, tables, features, key, how, spine, start, end, last, full_names)
         options = _options(timeout, threads, memory_limit, io, strategy)
         store = self._open()
         rows = None if spine is None else _spine.batch(spine, options)
@@ -291,14 +283,7 @@ class Store:
         24 rows × 3 columns; ... bytes read to plan it
         ...
         """
-        native = self._spec(spec, tables, features)._native.with_changes(
-            key=_arguments.key(key),
-            how=_how(how, spine),
-            start=_arguments.bound("start", start),
-            end=_arguments.bound("end", end),
-            last=None if last is None else _arguments.count("last", last, most=_MOST_ROWS),
-            full_names=None if full_names is None else _arguments.flag("full_names", full_names),
-        )
+        native = self._spec(spec, tables, features, key, how, spine, start, end, last, full_names)
         options = _options(timeout, threads, memory_limit, io, strategy)
         rows = None if spine is None else _spine.batch(spine, options)
         return Explanation(*self._open().explain(native, options, rows))
@@ -382,29 +367,47 @@ class Store:
         spec: object,
         tables: Tables | None,
         features: Sequence[str] | None,
-    ) -> JoinSpec:
-        """Make one spec of the ways to say what to join, of which exactly one must be used."""
-        given = [
-            name
-            for name, value in (("a spec", spec), ("tables=", tables), ("features=", features))
-            if value is not None
-        ]
-        if len(given) != 1:
-            what = " and ".join(given) + " are given" if given else "there is nothing to join"
-            raise _arguments.invalid(what, "give one of: a spec, tables=, features=")
-        if features is not None:
-            return JoinSpec.from_features(features)
-        if tables is not None:
-            return JoinSpec._of(
-                _native.Spec.from_json(_arguments.dump("tables", {"tables": list_tables(tables)}))
-            )
-        if isinstance(spec, JoinSpec):
-            return spec
-        if isinstance(spec, Mapping):
-            return JoinSpec.from_dict(spec)
-        if isinstance(spec, (str, os.PathLike)):
-            return JoinSpec.from_path(spec)
-        raise _arguments.wrong_type("spec", spec, "a path, a dict or a JoinSpec")
+        key: object,
+        how: object,
+        spine: object,
+        start: object,
+        end: object,
+        last: object,
+        full_names: object,
+    ) -> _native.Spec:
+        """Make the spec of a call: what to join, and what is given beside it."""
+        return _joined(spec, tables, features)._native.with_changes(
+            key=_arguments.key(key),
+            how=_how(how, spine),
+            start=_arguments.bound("start", start),
+            end=_arguments.bound("end", end),
+            last=None if last is None else _arguments.count("last", last, most=_MOST_ROWS),
+            full_names=None if full_names is None else _arguments.flag("full_names", full_names),
+        )
+
+
+def _joined(spec: object, tables: Tables | None, features: Sequence[str] | None) -> JoinSpec:
+    """Make one spec of the ways to say what to join, of which exactly one must be used."""
+    given = [
+        name
+        for name, value in (("a spec", spec), ("tables=", tables), ("features=", features))
+        if value is not None
+    ]
+    if len(given) != 1:
+        what = " and ".join(given) + " are given" if given else "there is nothing to join"
+        raise _arguments.invalid(what, "give one of: a spec, tables=, features=")
+    if features is not None:
+        return JoinSpec.from_features(features)
+    if tables is not None:
+        text = _arguments.dump("tables", {"tables": list_tables(tables)})
+        return JoinSpec._of(_native.Spec.from_json(text))
+    if isinstance(spec, JoinSpec):
+        return spec
+    if isinstance(spec, Mapping):
+        return JoinSpec.from_dict(spec)
+    if isinstance(spec, (str, os.PathLike)):
+        return JoinSpec.from_path(spec)
+    raise _arguments.wrong_type("spec", spec, "a path, a dict or a JoinSpec")
 
 
 def _anchored(root: str) -> str:

@@ -4,7 +4,7 @@ use arrow_array::PrimitiveArray;
 use arrow_array::RecordBatch;
 use arrow_array::types::UInt64Type;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
-use hypostyle::{Error, Result, readable};
+use hypostyle::{Error, Result, readable, shortened};
 
 /// Longer texts are cut.
 const MOST_CHARACTERS: usize = 60;
@@ -21,20 +21,9 @@ pub(crate) fn texts(batch: &RecordBatch, rows: &[usize], columns: &[usize]) -> R
         .iter()
         .map(|column| {
             let texts = ArrayFormatter::try_new(column, &options).map_err(failed)?;
-            Ok((0..column.len()).map(|row| short(&texts.value(row).to_string())).collect())
+            Ok((0..column.len())
+                .map(|row| shortened(&texts.value(row).to_string(), MOST_CHARACTERS))
+                .collect())
         })
         .collect()
-}
-
-/// A text in few characters, none of which a terminal would obey.
-fn short(text: &str) -> String {
-    let mut short = String::new();
-    for (at, c) in text.chars().enumerate() {
-        if at >= MOST_CHARACTERS {
-            short.push('…');
-            break;
-        }
-        if c.is_control() { short.extend(c.escape_debug()) } else { short.push(c) }
-    }
-    short
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_ipc::reader::StreamReader;
-use hypostyle::{Error, Floats, Format, JoinStats, Order, Result, fill_matrix};
+use hypostyle::{Error, Floats, Format, JoinStats, Order, Result, column_position, fill_matrix};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCapsule};
 
@@ -32,32 +32,25 @@ enum Stats {
 
 impl Frame {
     pub(crate) fn new(frame: hypostyle::Frame) -> Self {
-        let stats = Arc::new(Stats::Own(frame.stats().clone()));
-        Self { base_columns: frame.base_columns(), batch: frame.into_batch(), stats }
+        let base_columns = frame.base_columns();
+        let (batch, stats) = frame.into_parts();
+        Self { batch, base_columns, stats: Arc::new(Stats::Own(stats)) }
     }
 
     fn with(&self, batch: RecordBatch) -> Self {
         Self { batch, ..self.clone() }
     }
 
-    fn position(&self, name: &str) -> Result<usize> {
-        let fields = self.batch.schema_ref().fields();
-        fields.iter().position(|f| f.name() == name).ok_or_else(|| {
-            let error = Error::invalid("the frame has no such column").column(name);
-            match hypostyle::did_you_mean(name, fields.iter().map(|f| f.name().as_str())) {
-                Some(hint) => error.hint(hint),
-                None => error,
-            }
-        })
-    }
-
     fn positions(&self, names: &[String]) -> Result<Vec<usize>> {
         let fields = self.batch.schema_ref().fields();
-        // Of columns with one name the first is meant, as `position` has it.
+        // Of columns with one name the first is meant, as `column_position` has it.
         let places: HashMap<&str, usize> =
             fields.iter().enumerate().rev().map(|(at, field)| (field.name().as_str(), at)).collect();
-        let place =
-            |name: &String| places.get(name.as_str()).map_or_else(|| self.position(name), |at| Ok(*at));
+        let place = |name: &String| {
+            places
+                .get(name.as_str())
+                .map_or_else(|| column_position(self.batch.schema_ref(), name), |at| Ok(*at))
+        };
         names.iter().map(place).collect()
     }
 }
@@ -134,7 +127,7 @@ impl Frame {
     }
 
     fn column_named(&self, py: Python<'_>, name: &str) -> PyResult<Column> {
-        self.column(self.position(name).or_raise(py)?)
+        self.column(column_position(self.batch.schema_ref(), name).or_raise(py)?)
     }
 
     fn select(&self, py: Python<'_>, names: Vec<String>) -> PyResult<Self> {

@@ -1,6 +1,7 @@
 //! The join that is asked for.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use hypostyle::{How, JoinSpec, Result};
 use pyo3::prelude::*;
@@ -11,7 +12,7 @@ use crate::errors::OrRaise;
 #[pyclass(frozen, eq, module = "hypostyle._native")]
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Spec {
-    spec: JoinSpec,
+    spec: Arc<JoinSpec>,
 }
 
 #[pymethods]
@@ -49,20 +50,20 @@ impl Spec {
         last: Option<u64>,
         full_names: Option<bool>,
     ) -> PyResult<Self> {
-        let mut spec = self.spec.clone();
+        let mut spec = JoinSpec::clone(&self.spec);
         spec.key = key.unwrap_or(spec.key);
         spec.how = how.map_or(Ok(spec.how), read_how).or_raise(py)?;
         spec.rows.from = start.or(spec.rows.from);
         spec.rows.to = end.or(spec.rows.to);
         spec.rows.last = last.or(spec.rows.last);
         spec.full_names = full_names.unwrap_or(spec.full_names);
-        Ok(Self { spec })
+        Ok(Self { spec: Arc::new(spec) })
     }
 
     /// What it says, in the words of the YAML form.
     fn to_json(&self, py: Python<'_>) -> PyResult<String> {
         let failed = |e: serde_json::Error| hypostyle::Error::invalid(e.to_string());
-        serde_json::to_string(&self.spec).map_err(failed).or_raise(py)
+        serde_json::to_string(self.spec.as_ref()).map_err(failed).or_raise(py)
     }
 
     /// The key columns; none when the store is to find them.
@@ -74,11 +75,11 @@ impl Spec {
 
 impl Spec {
     fn of(py: Python<'_>, spec: Result<JoinSpec>) -> PyResult<Self> {
-        spec.or_raise(py).map(|spec| Self { spec })
+        spec.or_raise(py).map(|spec| Self { spec: Arc::new(spec) })
     }
 
-    pub(crate) fn get(&self) -> JoinSpec {
-        self.spec.clone()
+    pub(crate) fn get(&self) -> Arc<JoinSpec> {
+        Arc::clone(&self.spec)
     }
 }
 

@@ -3,7 +3,7 @@
 use arrow_array::{Array, RecordBatch};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use comfy_table::{Cell, CellAlignment, Table, presets};
-use hypostyle::{Error, Result, readable};
+use hypostyle::{Error, Result, readable, shortened};
 use unicode_width::UnicodeWidthStr;
 
 /// Longer frames show their first and last rows.
@@ -68,11 +68,17 @@ impl Column {
             let part = readable(&part.project(&[index]).map_err(failed)?).map_err(failed)?;
             let array = part.column(0);
             let formatter = ArrayFormatter::try_new(array, &options).map_err(failed)?;
-            values.extend((0..array.len()).map(|row| short(&formatter.value(row).to_string())));
+            values.extend(
+                (0..array.len()).map(|row| shortened(&formatter.value(row).to_string(), MOST_CHARACTERS)),
+            );
         }
         let schema = batch.schema();
         let field = schema.field(index);
-        let header = format!("{}\n{}", short(field.name()), short(&field.data_type().to_string()));
+        let header = format!(
+            "{}\n{}",
+            shortened(field.name(), MOST_CHARACTERS),
+            shortened(&field.data_type().to_string(), MOST_CHARACTERS)
+        );
         let width = header.lines().chain(values.iter().map(String::as_str)).map(str::width).max();
         Ok(Self {
             is_number: field.data_type().is_numeric(),
@@ -110,19 +116,6 @@ fn columns_within(batch: &RecordBatch, parts: &[RecordBatch], width: usize) -> R
         columns.push(column);
     }
     Ok(columns)
-}
-
-/// A value in few characters, none of which a terminal would obey.
-fn short(text: &str) -> String {
-    let mut short = String::new();
-    for (at, c) in text.chars().enumerate() {
-        if at >= MOST_CHARACTERS {
-            short.push('…');
-            break;
-        }
-        if c.is_control() { short.extend(c.escape_debug()) } else { short.push(c) }
-    }
-    short
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::{Error, ErrorKind, Result};
 
 pub use file::OutputFile;
 pub use format::Format;
-pub use readable::readable;
+pub use readable::{readable, shortened};
 
 /// Buffers of a column are written as they stand; only headers and text are gathered first.
 const BUFFER: usize = 256 << 10;

@@ -34,6 +34,19 @@ pub fn readable(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     RecordBatch::try_new_with_options(schema, columns, &rows)
 }
 
+/// A text in at most so many characters, none of which a terminal would obey.
+pub fn shortened(text: &str, most: usize) -> String {
+    let mut short = String::new();
+    for (at, c) in text.chars().enumerate() {
+        if at >= most {
+            short.push('…');
+            break;
+        }
+        if c.is_control() { short.extend(c.escape_debug()) } else { short.push(c) }
+    }
+    short
+}
+
 fn in_utc(fields: &Fields) -> Fields {
     fields.iter().map(field_in_utc).collect()
 }
