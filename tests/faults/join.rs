@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 impl Tables {
     pub(crate) fn new(profile: Profile) -> Self {
         let tables = Self(tempfile::tempdir().unwrap());
-        let spec = FixtureSpec { tables: TABLES, rows: 300, columns: 4, profile, seed: 1 };
+        let spec = FixtureSpec { tables: TABLES, rows: 1000, columns: 16, profile, seed: 1 };
         hypostyle_fixtures::write(tables.path(), &spec, &|_| {}).unwrap();
         std::fs::create_dir(tables.path().join("next")).unwrap();
         let next = FixtureSpec { seed: 2, ..spec };
@@ -70,7 +70,7 @@ fn frame(root: &Path) -> Vec<u8> {
 pub(crate) fn join(root: &Path) -> Ended {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hypostyle"));
     command
-        .args(["join", "--key", "ts", "--full-names", "--last", "200", "--format", "csv", "--root"])
+        .args(["join", "--key", "ts", "--full-names", "--last", "700", "--format", "csv", "--root"])
         .arg(root);
     for table in 0..TABLES {
         command.args(["--table", &format!("{}.parquet:f000,f003", table_name(table))]);
