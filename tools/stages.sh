@@ -139,6 +139,7 @@ stage_faults() {
     # Only who may not mount(2) needs it; and who may not install it may still mount.
     command -v fusermount3 >/dev/null || debian fuse3 || true
     cargo test -p hypostyle-faultfs --locked -- --show-output 2>&1 | tee "$log"
+    cargo test -p hypostyle --test faults --locked -- --show-output 2>&1 | tee -a "$log"
     ! grep -q '^NOT RUN: ' "$log" || not_run "$(grep -m1 -o '^NOT RUN: .*' "$log" | cut -c10-)"
 }
 
