@@ -7,14 +7,15 @@ use bytes::Bytes;
 
 use crate::error::{Error, Result};
 use crate::file::ParquetFile;
+use crate::page::{keep, space};
 use crate::run::{Reserved, Run};
 use crate::table::{Column, Table};
 
 /// More stored bytes than this are not held to compare with.
 const MOST: u64 = 64 << 20;
 
-/// Bytes that are compared between two looks at the run.
-const PART: usize = 1 << 20;
+/// Bytes that are read and compared at once: they stay in the processor's cache, and lie in memory of the thread's.
+const PART: usize = 128 << 10;
 
 /// A column's chunks as they are stored.
 #[derive(Debug)]
@@ -55,13 +56,15 @@ impl<'a> StoredColumn<'a> {
             return Ok(false);
         }
         for (own, place) in self.chunks.iter().zip(&others) {
-            let _memory = run.reserve(own.len() as u64, "the stored keys")?;
-            let other = place.read(run)?;
-            for (a, b) in own.chunks(PART).zip(other.chunks(PART)) {
-                run.check()?;
-                if a != b {
+            let mut at = 0;
+            for part in own.chunks(PART) {
+                let other = place.part(at, part.len(), run)?;
+                let differs = other != part;
+                keep(other);
+                if differs {
                     return Ok(false);
                 }
+                at += part.len();
             }
         }
         Ok(true)
@@ -95,9 +98,18 @@ impl Place<'_> {
     }
 
     fn read(&self, run: &Run) -> Result<Bytes> {
+        self.read_in(0, self.len, Vec::new(), run)
+    }
+
+    fn part(&self, at: usize, len: usize, run: &Run) -> Result<Bytes> {
+        self.read_in(at, len, space(len), run)
+    }
+
+    fn read_in(&self, at: usize, len: usize, space: Vec<u8>, run: &Run) -> Result<Bytes> {
         run.check()?;
-        run.counters.read(self.len());
-        self.file.source().read(self.start, self.len).map_err(|e| Error::from_io(self.file.path(), e))
+        run.counters.read(len as u64);
+        let read = self.file.source().read_in(self.start + at as u64, len, space);
+        read.map_err(|e| Error::from_io(self.file.path(), e))
     }
 
     /// Whether equal bytes would mean equal values: all that a decoder looks at outside of the chunk is the same.
