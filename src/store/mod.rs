@@ -9,6 +9,7 @@ mod pool;
 mod process;
 mod request;
 mod resolve;
+mod workers;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -117,7 +118,7 @@ impl Store {
     /// Those of [`Store::join`].
     pub fn join_with(&self, spec: &JoinSpec, options: &JoinOptions) -> Result<Frame> {
         let run = options.run();
-        self.on_pool(options, || {
+        self.on_pool(options, &run, || {
             let request = self.request(spec, options, &run)?;
             hypostyle_engine::join(&request, &run)
         })
@@ -129,7 +130,7 @@ impl Store {
     /// Those of [`Store::join`] that show before features are read.
     pub fn explain(&self, spec: &JoinSpec, options: &JoinOptions) -> Result<Explanation> {
         let run = options.run();
-        self.on_pool(options, || {
+        self.on_pool(options, &run, || {
             let request = self.request(spec, options, &run)?;
             hypostyle_engine::explain(&request, &run)
         })
@@ -153,9 +154,10 @@ impl Store {
     pub(crate) fn on_pool<T: Send>(
         &self,
         options: &JoinOptions,
+        run: &Run,
         work: impl FnOnce() -> Result<T> + Send,
     ) -> Result<T> {
-        pool::run(options.threads, work)
+        pool::run(options.threads, Some(run), work)
     }
 }
 
