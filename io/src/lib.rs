@@ -53,6 +53,7 @@ mod slab;
 mod source;
 mod table;
 mod types;
+mod write;
 
 pub use describe::{ColumnDescription, FileDescription, GroupDescription};
 pub use error::{Error, ErrorKind, Result, did_you_mean};
@@ -67,3 +68,4 @@ pub use slab::Slab;
 pub use source::{IoMode, Source};
 pub use table::{Column, Missing, Table};
 pub use types::{fixed_width, is_key_type, widen};
+pub use write::{fast_file, fast_properties};
