@@ -93,7 +93,7 @@ fn a_damaged_data_file_is_named_and_other_tables_stay_readable() {
             let bytes = hypostyle_io::fast_file(&other, &["k".to_owned()]).unwrap();
             std::fs::write(path, bytes).unwrap();
         },
-        "manifest",
+        "was replaced",
     );
 }
 
