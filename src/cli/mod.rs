@@ -13,6 +13,7 @@ mod history;
 mod init;
 mod inspect;
 mod join;
+mod lock;
 mod preview;
 mod progress;
 mod root;
@@ -71,6 +72,7 @@ enum Verb {
     Log(history::Log),
     Diff(history::Diff),
     Tag(history::Tag),
+    Lock(lock::Lock),
     Compact(upkeep::Compact),
     Gc(upkeep::Gc),
     Repair(upkeep::Repair),
@@ -110,6 +112,7 @@ fn run(command: &Hypostyle) -> Result<()> {
         Verb::Log(log) => log.run(common),
         Verb::Diff(diff) => diff.run(common),
         Verb::Tag(tag) => tag.run(common),
+        Verb::Lock(lock) => lock.run(common),
         Verb::Compact(compact) => compact.run(common),
         Verb::Gc(gc) => gc.run(common),
         Verb::Repair(repair) => repair.run(common),

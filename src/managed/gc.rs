@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::commit::{Wish, commit};
 use super::layout::Layout;
 use super::snapshot::Snapshot;
-use super::{Managed, head, unique};
+use super::{Managed, unique};
 use crate::{Error, Result};
 
 /// How long what nobody needs stays.
@@ -69,10 +69,23 @@ impl Managed {
                 None => 0,
             }
         };
+        // In this order: a writer whose locks were free after its files were seen has committed them or never will.
+        let there = self.there(options.grace)?;
+        let held: BTreeSet<u64> = self.held_locks()?.into_iter().filter_map(|lock| lock.fence).collect();
+        let newest = self.newest(Duration::ZERO)?;
         let needed = self.needed(&newest, gone)?;
-        let doomed = self.doomed(&needed, gone, options.grace)?;
+        let doomed = there.into_iter().filter(|(path, what, _)| {
+            !needed.contains(path)
+                && match what {
+                    What::Manifest(number) => *number < gone,
+                    // Whoever has just written it can still build upon it.
+                    What::Checkpoint(number) => number + super::commit::FURTHEST <= newest.number(),
+                    What::Staged => true,
+                    What::Data(fence) => !held.contains(fence),
+                }
+        });
         let mut report = GcReport { removed: options.remove, horizon, ..GcReport::default() };
-        for (path, bytes) in doomed {
+        for (path, _, bytes) in doomed {
             if options.remove {
                 self.files.remove(&path)?;
             }
@@ -133,41 +146,46 @@ impl Managed {
         Ok(())
     }
 
-    /// What is there, is not needed, and cannot belong to a commit that is under way.
-    fn doomed(&self, needed: &BTreeSet<PathBuf>, gone: u64, grace: Duration) -> Result<Vec<(PathBuf, u64)>> {
-        let mut doomed = Vec::new();
-        for number in head::numbers(&self.layout)? {
-            let path = self.layout.snapshot(number);
-            if number < gone && !needed.contains(&path) {
-                let bytes = std::fs::metadata(&path).map_or(0, |m| m.len());
-                doomed.push((path, bytes));
-            }
-        }
-        let mut look = |folder: &Path, is_ours: &dyn Fn(&str) -> bool| -> Result<()> {
+    /// All files of ours that are old enough.
+    fn there(&self, grace: Duration) -> Result<Vec<(PathBuf, What, u64)>> {
+        let mut there = Vec::new();
+        let mut look = |folder: &Path, grace: Duration, what: &dyn Fn(&str) -> Option<What>| -> Result<()> {
             for entry in list(folder)? {
-                let name = entry.file_name();
-                let path = entry.path();
                 let Ok(metadata) = entry.metadata() else { continue };
                 let is_old = metadata.modified().is_ok_and(|modified| {
                     SystemTime::now().duration_since(modified).unwrap_or_default() >= grace
                 });
-                if metadata.is_file() && is_old && name.to_str().is_some_and(is_ours) && !needed.contains(&path) {
-                    doomed.push((path, metadata.len()));
+                if let Some(what) = entry.file_name().to_str().and_then(what)
+                    && is_old
+                    && metadata.is_file()
+                {
+                    there.push((entry.path(), what, metadata.len()));
                 }
             }
             Ok(())
         };
-        look(&self.layout.staging(), &|_| true)?;
-        look(&self.layout.checkpoints(), &|_| true)?;
+        let number = |name: &str| Layout::snapshot_number(name.as_ref()).map(What::Manifest);
+        look(&self.layout.snapshots(), Duration::ZERO, &number)?;
+        look(&self.layout.staging(), grace, &|_| Some(What::Staged))?;
+        look(&self.layout.checkpoints(), grace, &|name| Layout::checkpoint_number(name).map(What::Checkpoint))?;
         for entry in list(self.layout.root())? {
             let is_table = entry.file_name().to_str().is_some_and(|name| super::layout::check_table_name(name).is_ok());
             if is_table && entry.file_type().is_ok_and(|t| t.is_dir()) {
-                look(&entry.path(), &Layout::is_data)?;
+                look(&entry.path(), grace, &|name| Layout::data_fence(name).map(What::Data))?;
             }
         }
-        doomed.sort();
-        Ok(doomed)
+        there.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+        Ok(there)
     }
+}
+
+/// A file of ours, by its name.
+enum What {
+    Manifest(u64),
+    Checkpoint(u64),
+    Staged,
+    /// With the fence of its writer.
+    Data(u64),
 }
 
 fn list(folder: &Path) -> Result<Vec<std::fs::DirEntry>> {

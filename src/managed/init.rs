@@ -9,7 +9,6 @@ use super::commit::{CommitPoint, Local};
 use super::files::Files;
 use super::layout::Layout;
 use super::manifest::Manifest;
-use super::media;
 use super::unique::{now, unique, who};
 use crate::{Error, ErrorKind, Result};
 
@@ -80,7 +79,7 @@ pub(super) fn with(root: &Path, files: &Files) -> Result<Initialized> {
         return Err(already(&layout));
     }
     alone(root)?;
-    media::check(root)?;
+    let file_system = hypostyle_lock::local_file_system(root).map_err(super::locks::from_lock)?;
     files.make_folder(&layout.meta())?;
     files.sync_folder(root)?;
     for folder in [layout.snapshots(), layout.checkpoints(), layout.staging(), layout.locks()] {
@@ -111,7 +110,7 @@ pub(super) fn with(root: &Path, files: &Files) -> Result<Initialized> {
         return Err(already(&layout));
     }
     files.sync_folder(&layout.meta())?;
-    Ok(Initialized { root: root.to_owned(), store, file_system: media::local(root)?.unwrap_or("unknown") })
+    Ok(Initialized { root: root.to_owned(), store, file_system })
 }
 
 fn already(layout: &Layout) -> Error {

@@ -105,12 +105,16 @@ impl Layout {
         }
     }
 
-    /// Whether a name in a table's folder is one that [`Self::data_name`] makes.
-    pub(super) fn is_data(name: &str) -> bool {
-        let parts = name.strip_suffix(".parquet").and_then(|stem| stem.split_once('-'));
-        parts.is_some_and(|(fence, unique)| {
-            fence.parse::<u64>().is_ok() && unique.len() == 32 && unique.bytes().all(|b| b.is_ascii_hexdigit())
-        })
+    /// The fence of the writer of a file that has a name as [`Self::data_name`] makes them.
+    pub(super) fn data_fence(name: &str) -> Option<u64> {
+        let (fence, unique) = name.strip_suffix(".parquet")?.split_once('-')?;
+        let is_unique = unique.len() == 32 && unique.bytes().all(|b| b.is_ascii_hexdigit());
+        fence.parse().ok().filter(|_| is_unique)
+    }
+
+    /// The snapshot of a checkpoint that has a name as [`Self::checkpoint_name`] makes them.
+    pub(super) fn checkpoint_number(name: &str) -> Option<u64> {
+        name.strip_suffix(".list")?.split_once('-')?.0.parse().ok()
     }
 }
 
@@ -169,11 +173,11 @@ mod tests {
         let layout = Layout::of(Path::new("root"));
         let fits = Layout::data_name("wind", 7, &"0f".repeat(16));
         assert!(layout.data("wind", &fits).is_ok());
-        assert!(Layout::is_data(fits.strip_prefix("wind/").unwrap()));
+        assert_eq!(Layout::data_fence(fits.strip_prefix("wind/").unwrap()), Some(7));
         for name in ["wind.parquet", "sun/1-a.parquet", "wind/../x.parquet", "/etc/passwd", "wind/a", ""] {
             assert!(layout.data("wind", name).is_err(), "{name}");
         }
-        assert!(!Layout::is_data("mine.parquet"));
+        assert_eq!(Layout::data_fence("mine.parquet"), None);
         assert_eq!(Layout::snapshot_number(layout.snapshot(12).file_name().unwrap()), Some(12));
         assert!(layout.checkpoint("../x").is_err());
     }

@@ -14,8 +14,8 @@ mod head;
 mod history;
 mod init;
 mod layout;
+mod locks;
 mod manifest;
-mod media;
 mod repair;
 mod snapshot;
 #[cfg(test)]
@@ -30,6 +30,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use hypostyle_io::{IoMode, ParquetFile};
+use hypostyle_lock::LocalLocks;
 
 use crate::{Error, Result};
 use commit::{CommitPoint, Ground, Local};
@@ -41,6 +42,7 @@ use snapshot::{Kept, Snapshot};
 pub use as_of::AsOf;
 pub use gc::{GcOptions, GcReport};
 pub use history::{Difference, SnapshotReport, TableChange};
+pub use locks::LockReport;
 pub use init::{Coordination, Initialized, init};
 pub use repair::{Finding, RepairReport};
 pub use transaction::{Committed, Transaction, TransactionOptions, WriteMode, WriteOptions};
@@ -52,12 +54,11 @@ pub(crate) struct Managed {
     files: Files,
     point: Box<dyn CommitPoint>,
     kept: Kept,
+    locks: LocalLocks,
     /// The newest snapshot that this process has seen.
     known: AtomicU64,
     /// When it was looked for last.
     looked: Mutex<Option<Instant>>,
-    /// Whether its files lie on a local disk, where they may be mapped.
-    maps: bool,
     /// Opened files that were found to be those that are listed, by their number.
     checked: Mutex<std::collections::HashSet<u64>>,
 }
@@ -88,15 +89,14 @@ impl Managed {
         if init::read_marker(&layout)?.is_none() {
             return Ok(None);
         }
-        let maps = media::local(layout.root())?.is_some();
         Ok(Some(Self {
             point: Box::new(Local::new(layout.clone(), files.clone())),
+            locks: locks::open(&layout)?,
             layout,
             files,
             kept: Kept::default(),
             known: AtomicU64::new(0),
             looked: Mutex::new(None),
-            maps,
             checked: Mutex::default(),
         }))
     }
@@ -133,8 +133,9 @@ impl Managed {
     /// How a table's files are read, where the caller leaves it open: published files never change, so those on
     /// local disks are mapped.
     fn io_mode(&self, asked: IoMode) -> IoMode {
+        // A store that is coordinated locally lies on a local file system.
         match asked {
-            IoMode::Auto if self.maps => IoMode::Mmap,
+            IoMode::Auto => IoMode::Mmap,
             asked => asked,
         }
     }

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::commit::{Changes, UNKNOWN, Wish, commit, conflict};
 use super::layout::check_table_name;
+use super::locks::Grant;
 use super::manifest::{ColumnEntry, Entry, FileEntry, Manifest, TableEntry, names};
 use super::snapshot::Snapshot;
 use super::write::{self, Action, NewRows, Publisher, Range};
@@ -143,7 +144,7 @@ pub struct Transaction {
     pending: BTreeMap<String, TableEntry>,
     written: Vec<PathBuf>,
     wish: Wish,
-    fence: u64,
+    grant: Grant,
 }
 
 impl Transaction {
@@ -160,6 +161,9 @@ impl Transaction {
             check_table_name(name)?;
         }
         let newest = managed.newest(Duration::ZERO)?;
+        let grant = Grant::take(&managed, &newest, &tables, &options.shared, options.wait)?;
+        // Whoever had the tables before may just have committed.
+        let newest = managed.newest(Duration::ZERO)?;
         let base = match options.base {
             Some(base) => super::as_of::resolve(&managed, &newest, &super::AsOf::Snapshot(base))?,
             None => newest.clone(),
@@ -168,7 +172,7 @@ impl Transaction {
             Ok((name.clone(), base.table(name)?.map(|table| table.changed)))
         });
         let guarded = guarded.collect::<Result<_>>()?;
-        let (base, fence) = (base.number(), newest.number() + 1);
+        let base = base.number();
         Ok(Self {
             run,
             base,
@@ -177,7 +181,7 @@ impl Transaction {
             pending: BTreeMap::new(),
             written: Vec::new(),
             wish: Wish::new(""),
-            fence,
+            grant,
             managed,
         })
     }
@@ -238,7 +242,7 @@ impl Transaction {
     }
 
     pub(super) fn publisher(&self) -> Publisher<'_> {
-        Publisher::new(&self.managed.layout, &self.managed.files, &self.run, self.fence)
+        Publisher::new(&self.managed.layout, &self.managed.files, &self.run, self.grant.fence())
     }
 
     pub(super) fn entry(&self, table: &str) -> Result<Option<TableEntry>> {
@@ -277,7 +281,7 @@ impl Transaction {
         let columns = columns
             .map(|field| ColumnEntry { name: field.name().clone(), data_type: field.data_type().to_string() })
             .collect();
-        TableEntry { changed: 0, key: rows.key.clone(), columns, files, fence: self.fence }
+        TableEntry { changed: 0, key: rows.key.clone(), columns, files, fence: self.grant.fence() }
     }
 
     fn note(&mut self, what: String) {
@@ -330,16 +334,8 @@ impl Transaction {
                 let by = Snapshot::read(&self.managed.layout, &self.managed.kept, by)?;
                 return Err(conflict(name, &by.manifest));
             }
-            let floor = head.floor(name)?;
-            if self.fence < floor {
-                return Err(Error::new(
-                    ErrorKind::Conflict,
-                    format!("the lock was broken: its fence is {}, and {floor} is the least that may write", self.fence),
-                )
-                .table(name)
-                .hint("begin again"));
-            }
         }
+        self.grant.check(&self.managed, head)?;
         let number = head.number() + 1;
         let change = |(name, entry): (&String, &TableEntry)| {
             (names::table(name), Some(Entry::Table(TableEntry { changed: number, ..entry.clone() })))

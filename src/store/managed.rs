@@ -10,7 +10,7 @@ use arrow_array::RecordBatch;
 use super::resolve::Place;
 use super::{JoinOptions, Store};
 use crate::managed::{
-    AsOf, Committed, Difference, GcOptions, GcReport, Managed, RepairReport, SnapshotReport, Transaction,
+    AsOf, Committed, Difference, GcOptions, GcReport, LockReport, Managed, RepairReport, SnapshotReport, Transaction,
     TransactionOptions, View, WriteOptions,
 };
 use crate::{Error, Result};
@@ -185,6 +185,23 @@ impl Store {
     /// Those of reading manifests and removing files.
     pub fn gc(&self, options: &GcOptions) -> Result<GcReport> {
         self.must_be_managed()?.gc(options)
+    }
+
+    /// Who holds or waits for which tables.
+    ///
+    /// # Errors
+    /// Those of looking.
+    pub fn locks(&self) -> Result<Vec<LockReport>> {
+        self.must_be_managed()?.held_locks()
+    }
+
+    /// Breaks a lock, by its id in [`Store::locks`]: its holder can commit nothing any more. The number of the
+    /// snapshot that says so.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound) if nobody holds or waits under that id.
+    pub fn break_lock(&self, id: &str) -> Result<u64> {
+        self.must_be_managed()?.break_lock(id)
     }
 
     /// Looks for damage and says what it would do about it; `apply` does it.

@@ -20,6 +20,15 @@ impl Local {
     }
 }
 
+impl Local {
+    /// Whether the name was free because gc had removed the snapshot that had it: whoever was stopped just before
+    /// the link may find it so, long after.
+    fn is_left_behind(&self, number: u64) -> Result<bool> {
+        let newest = head::newest(&self.layout, 0)?;
+        Ok(newest > number && Manifest::read(&self.layout.snapshot(newest), newest)?.0.horizon > number)
+    }
+}
+
 impl CommitPoint for Local {
     fn newest(&self, known: u64) -> Result<u64> {
         head::newest(&self.layout, known)
@@ -38,6 +47,10 @@ impl CommitPoint for Local {
             tracing::debug!(%error, "a staged manifest was left behind");
         }
         if !linked? {
+            return Ok(false);
+        }
+        if self.is_left_behind(manifest.number)? {
+            self.files.remove(&target)?;
             return Ok(false);
         }
         // Readers see it from here on; whether a power cut leaves it is known after this.
