@@ -2,6 +2,7 @@
 
 mod damage;
 mod faults;
+mod locked;
 mod power;
 mod snapshots;
 mod writes;
