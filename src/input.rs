@@ -38,7 +38,11 @@ pub fn read_rows(path: &Path, format: Option<Format>, table: Option<&Schema>) ->
 ///
 /// # Errors
 /// Those of [`read_rows`].
-pub fn read_rows_from(from: &mut dyn Read, format: Option<Format>, table: Option<&Schema>) -> Result<RecordBatch> {
+pub fn read_rows_from(
+    from: &mut dyn Read,
+    format: Option<Format>,
+    table: Option<&Schema>,
+) -> Result<RecordBatch> {
     let mut bytes = Vec::new();
     from.read_to_end(&mut bytes).map_err(|e| Error::from_io(Path::new("-"), e))?;
     let by_magic = || match bytes.as_slice() {
@@ -65,7 +69,8 @@ fn wrong(error: impl std::error::Error + Send + Sync + 'static) -> Error {
 }
 
 fn parquet(from: impl ChunkReader + 'static) -> Result<RecordBatch> {
-    let reader = ParquetRecordBatchReaderBuilder::try_new(from).and_then(|b| b.with_batch_size(1 << 16).build());
+    let reader =
+        ParquetRecordBatchReaderBuilder::try_new(from).and_then(|b| b.with_batch_size(1 << 16).build());
     gathered(reader.map_err(wrong)?)
 }
 
@@ -112,7 +117,8 @@ mod tests {
         let values: ArrayRef = Arc::new(Float64Array::from(vec![Some(1.5), None]));
         let columns = [("ts", times, true), ("x", values, true)];
         let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
-        let table = Schema::new(vec![Field::new("ts", DataType::Timestamp(TimeUnit::Microsecond, None), false)]);
+        let table =
+            Schema::new(vec![Field::new("ts", DataType::Timestamp(TimeUnit::Microsecond, None), false)]);
         let folder = tempfile::tempdir().unwrap();
         for format in [Format::Parquet, Format::Arrow, Format::Stream, Format::Csv] {
             let path = folder.path().join(format!("rows{}", format.suffix()));
@@ -122,7 +128,9 @@ mod tests {
             assert_eq!(read_rows(&path, None, Some(&table)).unwrap(), batch, "{format}");
             assert_eq!(read_rows_from(&mut bytes.as_slice(), None, Some(&table)).unwrap(), batch, "{format}");
             bytes.truncate(bytes.len() / 2);
-            assert!(format == Format::Csv || read_rows_from(&mut bytes.as_slice(), Some(format), None).is_err());
+            assert!(
+                format == Format::Csv || read_rows_from(&mut bytes.as_slice(), Some(format), None).is_err()
+            );
         }
         assert!(read_rows(&folder.path().join("rows.txt"), None, None).is_err());
         assert!(read_rows(&folder.path().join("none.csv"), None, None).is_err());

@@ -108,7 +108,8 @@ mod tests {
     fn bounds_stand_among_the_points_of_their_type() {
         let column: ArrayRef = Arc::new(TimestampSecondArray::from(vec![Some(86_400), None]));
         let points = KeyPoint::column(&column).unwrap();
-        let (from, to) = KeyPoint::bounds(Some("1970-01-02"), Some("1970-01-03"), column.data_type()).unwrap();
+        let (from, to) =
+            KeyPoint::bounds(Some("1970-01-02"), Some("1970-01-03"), column.data_type()).unwrap();
         assert_eq!((&from, &points[1]), (&points[0], &None));
         assert!(to > from);
         assert!(KeyPoint::bounds(Some("soon"), None, column.data_type()).is_err());

@@ -144,7 +144,8 @@ impl ParquetFile {
         let end = self.source.read(size.saturating_sub(8), 8).map_err(from_io)?;
         let length = end.first_chunk::<4>().map_or(0, |l| u64::from(u32::from_le_bytes(*l)));
         let start = size.checked_sub(length + 8);
-        let start = start.ok_or_else(|| Error::corrupt("the footer is larger than the file").path(&self.path))?;
+        let start =
+            start.ok_or_else(|| Error::corrupt("the footer is larger than the file").path(&self.path))?;
         let length = usize::try_from(size - start).map_err(|_| Error::limit("the footer is too large"))?;
         Ok(crc32fast::hash(&self.source.read(start, length).map_err(from_io)?))
     }

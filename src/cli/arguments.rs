@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use bytesize::ByteSize;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use hypostyle::{AsOf, Error, How, IoMode, JoinOptions, JoinSpec, Result, SpineSpec, Store, Strategy, TableSpec};
+use hypostyle::{
+    AsOf, Error, How, IoMode, JoinOptions, JoinSpec, Result, SpineSpec, Store, Strategy, TableSpec,
+};
 
 /// What to join, and how.
 #[derive(Debug, Args)]

@@ -77,8 +77,7 @@ impl Diff {
 fn text(difference: &Difference) -> String {
     let rows = |rows: Option<u64>| rows.map_or("none".to_owned(), |rows| rows.to_string());
     let table = |(name, change): (&String, &TableChange)| {
-        let mut lines =
-            format!("{name}: rows {} → {}\n", rows(change.rows_before), rows(change.rows_after));
+        let mut lines = format!("{name}: rows {} → {}\n", rows(change.rows_before), rows(change.rows_after));
         for (sign, what, names) in [
             ("+", "column ", &change.columns_added),
             ("+", "", &change.files_added),
@@ -121,7 +120,9 @@ impl Tag {
             if common.json {
                 return stdout::print_json(&tags);
             }
-            return stdout::print(&tags.iter().map(|(tag, number)| format!("{tag} {number}\n")).collect::<String>());
+            return stdout::print(
+                &tags.iter().map(|(tag, number)| format!("{tag} {number}\n")).collect::<String>(),
+            );
         };
         if self.delete {
             store.untag(name)?;

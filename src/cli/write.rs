@@ -47,7 +47,8 @@ impl Write {
         let parts = self.files.iter().map(read).collect::<Result<Vec<_>>>()?;
         let Some(first) = parts.first() else { return Err(Error::invalid("there is nothing to write")) };
         let rows = concat_batches(first.schema_ref(), &parts).map_err(|e| {
-            Error::invalid(format!("the files do not have the same columns: {e}")).hint("write them one by one")
+            Error::invalid(format!("the files do not have the same columns: {e}"))
+                .hint("write them one by one")
         })?;
         let options = WriteOptions::new(self.mode).key(self.key.iter().cloned());
         let options = options.range(self.from.clone(), self.to.clone());

@@ -12,10 +12,14 @@ use super::manifest::{Block, Checkpoint, Entry};
 use crate::{Error, Result};
 
 /// The bytes from which on a block is full.
-const FULL: usize = 64 << 10;
+const FULL: usize = 32 << 10;
 
 /// The bytes of a checkpoint's file, and how manifests speak of it.
-pub(super) fn encode(number: u64, file: String, entries: &BTreeMap<String, Entry>) -> Result<(Vec<u8>, Checkpoint)> {
+pub(super) fn encode(
+    number: u64,
+    file: String,
+    entries: &BTreeMap<String, Entry>,
+) -> Result<(Vec<u8>, Checkpoint)> {
     let mut bytes = Vec::new();
     let mut blocks = Vec::new();
     let mut begin: Option<(&String, usize)> = None;
@@ -68,7 +72,8 @@ pub(super) fn read(
     for line in bytes.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
         // A name has no character that JSON escapes: it is found without reading the entry.
         let name = line.strip_prefix(b"[\"").and_then(|rest| rest.split(|b| *b == b'"').next());
-        let name = name.and_then(|name| std::str::from_utf8(name).ok()).ok_or_else(|| corrupt("has an odd line"))?;
+        let name =
+            name.and_then(|name| std::str::from_utf8(name).ok()).ok_or_else(|| corrupt("has an odd line"))?;
         if wanted(name) {
             let (name, entry) = serde_json::from_slice(line).map_err(|_| corrupt("has an odd entry"))?;
             entries.push((name, entry));

@@ -54,7 +54,9 @@ fn groups(files: &[FileEntry]) -> Vec<Vec<FileEntry>> {
 fn is_laid_out(group: &[FileEntry], table: &TableEntry) -> bool {
     match group {
         [body, tail] => {
-            Some(tail) == table.files.last() && tail.rows <= TAIL as u64 && body.rows + tail.rows > 8 * TAIL as u64
+            Some(tail) == table.files.last()
+                && tail.rows <= TAIL as u64
+                && body.rows + tail.rows > 8 * TAIL as u64
         }
         _ => false,
     }

@@ -10,7 +10,7 @@ use crate::{Error, Result};
 
 /// A call that is about to be made.
 #[derive(Clone, Copy, Debug)]
-#[cfg_attr(not(test), expect(dead_code, reason = "what the calls are about is for those who stand at the gate"))]
+#[cfg_attr(not(test), expect(dead_code, reason = "what a call is about matters to who stands at the gate"))]
 pub(super) enum Call<'a> {
     Create(&'a Path),
     Write(&'a Path, &'a [u8]),

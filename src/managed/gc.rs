@@ -49,11 +49,13 @@ impl Managed {
     /// A snapshot is gone when another took its place longer ago than the grace. What only such snapshots have is
     /// removed when they have been gone for the grace; what no snapshot has, when it is older than the grace.
     pub(crate) fn gc(&self, options: &GcOptions) -> Result<GcReport> {
-        let cutoff = unique::now().saturating_sub(u64::try_from(options.grace.as_nanos()).unwrap_or(u64::MAX));
+        let cutoff =
+            unique::now().saturating_sub(u64::try_from(options.grace.as_nanos()).unwrap_or(u64::MAX));
         let newest = self.newest(Duration::ZERO)?;
         // What was the newest at the cutoff was superseded after it.
         let at_cutoff = self.newest_at(&newest, cutoff)?;
-        let mut horizon = at_cutoff.map_or(newest.manifest.horizon, |number| number.max(newest.manifest.horizon));
+        let mut horizon =
+            at_cutoff.map_or(newest.manifest.horizon, |number| number.max(newest.manifest.horizon));
         if options.remove && horizon > newest.manifest.horizon {
             let wish = Wish { horizon: Some(horizon), ..Wish::new(format!("gc before {horizon}")) };
             commit(self.ground(), &wish, |_| Ok(Default::default()))?;
@@ -167,9 +169,12 @@ impl Managed {
         let number = |name: &str| Layout::snapshot_number(name.as_ref()).map(What::Manifest);
         look(&self.layout.snapshots(), Duration::ZERO, &number)?;
         look(&self.layout.staging(), grace, &|_| Some(What::Staged))?;
-        look(&self.layout.checkpoints(), grace, &|name| Layout::checkpoint_number(name).map(What::Checkpoint))?;
+        look(&self.layout.checkpoints(), grace, &|name| {
+            Layout::checkpoint_number(name).map(What::Checkpoint)
+        })?;
         for entry in list(self.layout.root())? {
-            let is_table = entry.file_name().to_str().is_some_and(|name| super::layout::check_table_name(name).is_ok());
+            let is_table =
+                entry.file_name().to_str().is_some_and(|name| super::layout::check_table_name(name).is_ok());
             if is_table && entry.file_type().is_ok_and(|t| t.is_dir()) {
                 look(&entry.path(), grace, &|name| Layout::data_fence(name).map(What::Data))?;
             }

@@ -32,7 +32,9 @@ impl FromStr for Coordination {
                 "this build of hypostyle cannot coordinate through etcd",
             )
             .hint("use --coordination local for the processes of one machine")),
-            other => Err(Error::invalid(format!("`{other}` is no coordination")).hint("local, or etcd://H:P,H:P")),
+            other => {
+                Err(Error::invalid(format!("`{other}` is no coordination")).hint("local, or etcd://H:P,H:P"))
+            }
         }
     }
 }
@@ -102,7 +104,8 @@ pub(super) fn with(root: &Path, files: &Files) -> Result<Initialized> {
     // Another `init` at the same time may have made it, just as well.
     Local::new(layout.clone(), files.clone()).propose(&first)?;
     let marker = Marker { format: 1, store: store.clone(), coordination: "local".to_owned() };
-    let text = serde_json::to_string_pretty(&marker).map_err(|e| Error::internal("no JSON").source(e))? + "\n";
+    let text =
+        serde_json::to_string_pretty(&marker).map_err(|e| Error::internal("no JSON").source(e))? + "\n";
     let staged = layout.staging().join(format!("{store}.json"));
     let linked = files.create(&staged, text.as_bytes()).and_then(|()| files.link(&staged, &layout.marker()));
     let _ = files.remove(&staged);
@@ -128,7 +131,8 @@ fn alone(root: &Path) -> Result<()> {
             .hint(format!("the other one is {}", outer.display())));
     }
     let below = walkdir::WalkDir::new(&root).min_depth(1).max_depth(DEEPEST).follow_links(false);
-    let inner = below.into_iter().flatten().find(|entry| entry.file_type().is_dir() && is_store(entry.path()));
+    let inner =
+        below.into_iter().flatten().find(|entry| entry.file_type().is_dir() && is_store(entry.path()));
     match inner {
         Some(inner) => Err(Error::invalid("the root would have another managed store inside")
             .path(&root)
@@ -150,16 +154,22 @@ pub(super) fn read_marker(layout: &Layout) -> Result<Option<Marker>> {
         }
         Err(e) => return Err(Error::from_io(&path, e)),
     };
-    let wrong = |what: String| Error::corrupt(what).path(&path).hint("`hypostyle repair` says what can be done");
-    let marker: Marker =
-        serde_json::from_slice(&text).map_err(|e| wrong(format!("it does not say what store this is: {e}")))?;
+    let wrong =
+        |what: String| Error::corrupt(what).path(&path).hint("`hypostyle repair` says what can be done");
+    let marker: Marker = serde_json::from_slice(&text)
+        .map_err(|e| wrong(format!("it does not say what store this is: {e}")))?;
     if marker.format != 1 {
         return Err(Error::unsupported(format!("the store has format {}, and 1 is known", marker.format))
             .path(&path)
             .hint("a newer hypostyle made it"));
     }
     if marker.coordination != "local" {
-        return Err(marker.coordination.parse::<Coordination>().err().unwrap_or_else(|| wrong(String::new())).path(&path));
+        return Err(marker
+            .coordination
+            .parse::<Coordination>()
+            .err()
+            .unwrap_or_else(|| wrong(String::new()))
+            .path(&path));
     }
     Ok(Some(marker))
 }

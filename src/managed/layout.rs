@@ -100,8 +100,13 @@ impl Layout {
     pub(super) fn data(&self, table: &str, name: &str) -> Result<PathBuf> {
         let file = name.strip_prefix(table).and_then(|rest| rest.strip_prefix('/'));
         match file {
-            Some(file) if !file.contains(['/', '\0']) && file.ends_with(".parquet") => Ok(self.root.join(name)),
-            _ => Err(Error::corrupt(format!("the manifest names a file {name:?}, which cannot be")).table(table)),
+            Some(file) if !file.contains(['/', '\0']) && file.ends_with(".parquet") => {
+                Ok(self.root.join(name))
+            }
+            _ => {
+                Err(Error::corrupt(format!("the manifest names a file {name:?}, which cannot be"))
+                    .table(table))
+            }
         }
     }
 

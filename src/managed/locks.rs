@@ -57,12 +57,15 @@ impl Grant {
         wait: Option<Duration>,
     ) -> Result<Self> {
         let locks = &managed.locks;
-        let of = |names: &'_ [String], mode| names.iter().map(move |name| (name.clone(), mode)).collect::<Vec<_>>();
+        let of = |names: &'_ [String], mode| {
+            names.iter().map(move |name| (name.clone(), mode)).collect::<Vec<_>>()
+        };
         let set = LockSet::new([of(exclusive, Mode::Exclusive), of(shared, Mode::Shared)].concat());
         let set = set.map_err(from_lock)?;
         let mut on_record = 0;
         for name in exclusive.iter().chain(shared) {
-            on_record = on_record.max(newest.floor(name)?).max(newest.table(name)?.map_or(0, |table| table.fence));
+            on_record =
+                on_record.max(newest.floor(name)?).max(newest.table(name)?.map_or(0, |table| table.fence));
         }
         locks.ensure_beyond(hypostyle_lock::Fence(on_record)).map_err(from_lock)?;
         locks.acquire(&set, wait.unwrap_or(PATIENCE)).map(Self).map_err(from_lock)
@@ -104,7 +107,9 @@ impl Managed {
             tables: ticket
                 .set
                 .iter()
-                .map(|(name, mode)| (name.to_owned(), if mode == Mode::Exclusive { "exclusive" } else { "shared" }))
+                .map(|(name, mode)| {
+                    (name.to_owned(), if mode == Mode::Exclusive { "exclusive" } else { "shared" })
+                })
                 .collect(),
             standing: match ticket.standing {
                 Standing::Held(_) => "held",
@@ -124,9 +129,11 @@ impl Managed {
         let condemned = self.locks.condemn(id).map_err(from_lock)?;
         let tables: Vec<String> = condemned.ticket.set.iter().map(|(name, _)| name.to_owned()).collect();
         let floor = condemned.floor.0;
-        let wish = Wish::new(format!("break the lock of {} on {}", condemned.ticket.owner, tables.join(", ")));
+        let wish =
+            Wish::new(format!("break the lock of {} on {}", condemned.ticket.owner, tables.join(", ")));
         let made = commit(self.ground(), &wish, |head| {
-            let floor = |name: &String| Ok((names::floor(name), Some(Entry::Floor(floor.max(head.floor(name)?)))));
+            let floor =
+                |name: &String| Ok((names::floor(name), Some(Entry::Floor(floor.max(head.floor(name)?)))));
             tables.iter().map(floor).collect()
         })?;
         self.locks.free(&condemned).map_err(from_lock)?;

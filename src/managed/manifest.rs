@@ -119,7 +119,8 @@ pub(super) struct FileEntry {
 impl Manifest {
     /// The bytes of its file.
     pub(super) fn encode(&self) -> Result<Vec<u8>> {
-        let body = serde_json::to_vec(self).map_err(|e| Error::internal("a manifest is no JSON").source(e))?;
+        let body =
+            serde_json::to_vec(self).map_err(|e| Error::internal("a manifest is no JSON").source(e))?;
         let mut bytes = format!("{MAGIC}{:08x} {}\n", crc32fast::hash(&body), body.len()).into_bytes();
         bytes.extend_from_slice(&body);
         bytes.push(b'\n');
@@ -133,13 +134,13 @@ impl Manifest {
         let (head, rest) = bytes.split_at_checked(end.unwrap_or(0)).unwrap_or_default();
         let head = std::str::from_utf8(head).ok().and_then(|head| head.strip_prefix(MAGIC));
         let numbers = head.and_then(|head| head.split_once(' '));
-        let numbers = numbers.and_then(|(crc, len)| {
-            Some((u32::from_str_radix(crc, 16).ok()?, len.parse::<usize>().ok()?))
-        });
+        let numbers = numbers
+            .and_then(|(crc, len)| Some((u32::from_str_radix(crc, 16).ok()?, len.parse::<usize>().ok()?)));
         let Some((checksum, length)) = numbers else {
             return Err(wrong("does not begin as one".to_owned()));
         };
-        let body = rest.get(1..).and_then(|rest| rest.strip_suffix(b"\n")).filter(|body| body.len() == length);
+        let body =
+            rest.get(1..).and_then(|rest| rest.strip_suffix(b"\n")).filter(|body| body.len() == length);
         let Some(body) = body else {
             let there = rest.len().saturating_sub(2);
             return Err(wrong(format!("is truncated: it should have {length} bytes, and has {there}")));

@@ -42,8 +42,8 @@ use snapshot::{Kept, Snapshot};
 pub use as_of::AsOf;
 pub use gc::{GcOptions, GcReport};
 pub use history::{Difference, SnapshotReport, TableChange};
-pub use locks::LockReport;
 pub use init::{Coordination, Initialized, init};
+pub use locks::LockReport;
 pub use repair::{Finding, RepairReport};
 pub use transaction::{Committed, Transaction, TransactionOptions, WriteMode, WriteOptions};
 
@@ -114,7 +114,10 @@ impl Managed {
         let number = if fresh { known } else { self.point.newest(known)? };
         if !fresh {
             self.known.fetch_max(number, Ordering::AcqRel);
-            *self.looked.lock().map_err(|_| Error::internal("the lock of the newest snapshot is poisoned"))? =
+            *self
+                .looked
+                .lock()
+                .map_err(|_| Error::internal("the lock of the newest snapshot is poisoned"))? =
                 Some(Instant::now());
         }
         Snapshot::read(&self.layout, &self.kept, number)

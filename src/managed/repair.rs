@@ -114,7 +114,9 @@ impl Managed {
             report.findings.extend(faults);
             match self.newest_whole(snapshot, &name, table.changed)? {
                 Some((number, whole)) => {
-                    report.actions.push(format!("take table `{name}` back to what it was in snapshot {number}"));
+                    report
+                        .actions
+                        .push(format!("take table `{name}` back to what it was in snapshot {number}"));
                     if apply {
                         let wish = Wish::new(format!("repair {name} as of {number}"));
                         commit(self.ground(), &wish, |head| {
@@ -124,7 +126,9 @@ impl Managed {
                         })?;
                     }
                 }
-                None => report.actions.push(format!("nothing for table `{name}`: no version of it is whole; restore its files")),
+                None => report.actions.push(format!(
+                    "nothing for table `{name}`: no version of it is whole; restore its files"
+                )),
             }
         }
         Ok(())
@@ -140,10 +144,16 @@ impl Managed {
                 Ok(bytes) if bytes.len() as u64 != file.bytes => {
                     format!("the file has {} bytes, and the manifest says {}", bytes.len(), file.bytes)
                 }
-                Ok(bytes) if crc32fast::hash(&bytes) != file.checksum => "its checksum does not fit".to_owned(),
+                Ok(bytes) if crc32fast::hash(&bytes) != file.checksum => {
+                    "its checksum does not fit".to_owned()
+                }
                 Ok(_) => continue,
             };
-            faults.push(Finding { table: Some(name.to_owned()), path: Some(path.display().to_string()), what });
+            faults.push(Finding {
+                table: Some(name.to_owned()),
+                path: Some(path.display().to_string()),
+                what,
+            });
         }
         Ok(faults)
     }

@@ -3,23 +3,30 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
+use super::checkpoint;
 use super::layout::Layout;
 use super::manifest::{Entry, Manifest, TableEntry, names};
-use super::checkpoint;
 use crate::{Error, ErrorKind, Result};
 
 /// Manifests that are kept in memory; each is some kilobytes.
 const MOST: usize = 256;
 
-/// Manifests that were read.
+/// Entries of checkpoints that are kept in memory.
+const MOST_ENTRIES: usize = 1 << 14;
+
+/// What was read of manifests and checkpoints.
 #[derive(Debug, Default)]
-pub(super) struct Kept(Mutex<HashMap<u64, (Arc<Manifest>, u32)>>);
+pub(super) struct Kept {
+    manifests: Mutex<HashMap<u64, (Arc<Manifest>, u32)>>,
+    /// By the checkpoint's file and the entry's name.
+    entries: Mutex<HashMap<(String, String), Option<Entry>>>,
+}
 
 impl Kept {
     /// A snapshot's manifest and its checksum.
     pub(super) fn manifest(&self, layout: &Layout, number: u64) -> Result<(Arc<Manifest>, u32)> {
         let poisoned = |_| Error::internal("the lock of the manifests is poisoned");
-        if let Some((manifest, checksum)) = self.0.lock().map_err(poisoned)?.get(&number) {
+        if let Some((manifest, checksum)) = self.manifests.lock().map_err(poisoned)?.get(&number) {
             return Ok((Arc::clone(manifest), *checksum));
         }
         let path = layout.snapshot(number);
@@ -28,7 +35,8 @@ impl Kept {
             _ => e,
         })?;
         let manifest = Arc::new(manifest);
-        let mut kept = self.0.lock().map_err(|_| Error::internal("the lock of the manifests is poisoned"))?;
+        let mut kept =
+            self.manifests.lock().map_err(|_| Error::internal("the lock of the manifests is poisoned"))?;
         if kept.len() >= MOST {
             kept.clear();
         }
@@ -68,9 +76,20 @@ impl<'s> Snapshot<'s> {
         }
         let Some(checkpoint) = &self.manifest.checkpoint else { return Ok(None) };
         let Some(block) = checkpoint.block_of(name) else { return Ok(None) };
+        let place = (checkpoint.file.clone(), name.to_owned());
+        let poisoned = |_| Error::internal("the lock of the entries is poisoned");
+        if let Some(entry) = self.kept.entries.lock().map_err(poisoned)?.get(&place) {
+            return Ok(entry.clone());
+        }
         let path = self.layout.checkpoint(&checkpoint.file)?;
-        let found = checkpoint::read(&path, block, |n| n == name)?;
-        Ok(found.into_iter().next().map(|(_, entry)| entry))
+        let found = checkpoint::read(&path, block, |n| n == name)?.into_iter().next().map(|(_, entry)| entry);
+        let mut entries =
+            self.kept.entries.lock().map_err(|_| Error::internal("the lock of the entries is poisoned"))?;
+        if entries.len() >= MOST_ENTRIES {
+            entries.clear();
+        }
+        entries.insert(place, found.clone());
+        Ok(found)
     }
 
     fn changed_in(&self, number: u64, name: &str) -> Result<Option<Entry>> {
@@ -78,11 +97,13 @@ impl<'s> Snapshot<'s> {
             Arc::clone(&self.manifest)
         } else {
             // A manifest that another one builds upon is no matter of choice: without it the store is damaged.
-            self.kept.manifest(self.layout, number).map(|(manifest, _)| manifest).map_err(|e| match e.kind() {
-                ErrorKind::NotFound => Error::corrupt(e.message())
-                    .path(self.layout.snapshot(number))
-                    .hint("`hypostyle repair` says what can be done"),
-                _ => e,
+            self.kept.manifest(self.layout, number).map(|(manifest, _)| manifest).map_err(|e| {
+                match e.kind() {
+                    ErrorKind::NotFound => Error::corrupt(e.message())
+                        .path(self.layout.snapshot(number))
+                        .hint("`hypostyle repair` says what can be done"),
+                    _ => e,
+                }
             })?
         };
         manifest.changes.get(name).cloned().ok_or_else(|| {
@@ -96,7 +117,9 @@ impl<'s> Snapshot<'s> {
         match self.entry(&names::table(name)).map_err(|e| e.table(name))? {
             Some(Entry::Table(table)) => Ok(Some(table)),
             None => Ok(None),
-            Some(_) => Err(Error::corrupt("the manifest has something else under the table's name").table(name)),
+            Some(_) => {
+                Err(Error::corrupt("the manifest has something else under the table's name").table(name))
+            }
         }
     }
 

@@ -47,9 +47,9 @@ impl FromStr for WriteMode {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        [Self::Append, Self::Upsert, Self::Replace].into_iter().find(|mode| mode.name() == text).ok_or_else(|| {
-            Error::invalid(format!("there is no mode `{text}`")).hint("append, upsert or replace")
-        })
+        [Self::Append, Self::Upsert, Self::Replace].into_iter().find(|mode| mode.name() == text).ok_or_else(
+            || Error::invalid(format!("there is no mode `{text}`")).hint("append, upsert or replace"),
+        )
     }
 }
 
@@ -168,9 +168,10 @@ impl Transaction {
             Some(base) => super::as_of::resolve(&managed, &newest, &super::AsOf::Snapshot(base))?,
             None => newest.clone(),
         };
-        let guarded = tables.iter().chain(&options.shared).map(|name| {
-            Ok((name.clone(), base.table(name)?.map(|table| table.changed)))
-        });
+        let guarded = tables
+            .iter()
+            .chain(&options.shared)
+            .map(|name| Ok((name.clone(), base.table(name)?.map(|table| table.changed))));
         let guarded = guarded.collect::<Result<_>>()?;
         let base = base.number();
         Ok(Self {
@@ -207,7 +208,9 @@ impl Transaction {
             let action = match options.mode {
                 WriteMode::Append => Action::Append,
                 WriteMode::Upsert => Action::Upsert,
-                WriteMode::Replace => Action::Replace(range(&rows, options.from.as_deref(), options.to.as_deref())?),
+                WriteMode::Replace => {
+                    Action::Replace(range(&rows, options.from.as_deref(), options.to.as_deref())?)
+                }
             };
             if options.mode != WriteMode::Replace && (options.from.is_some() || options.to.is_some()) {
                 return Err(Error::invalid(format!("`{}` takes no range of keys", options.mode.name()))
@@ -266,7 +269,8 @@ impl Transaction {
         let before = self.entry(table)?;
         let (action, rows) = of(before.as_ref()).map_err(|e| e.table(table))?;
         let mut publisher = self.publisher();
-        let files = write::apply(&mut publisher, table, before.as_ref(), &action, &rows).map_err(|e| e.table(table))?;
+        let files = write::apply(&mut publisher, table, before.as_ref(), &action, &rows)
+            .map_err(|e| e.table(table))?;
         let Some(files) = files else { return Ok(()) };
         publisher.settle(table)?;
         let entry = self.table_entry(&rows, files);

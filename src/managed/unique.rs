@@ -36,7 +36,8 @@ pub(super) fn who() -> String {
 /// A moment as people and specs write it: `2024-12-25T06:00:00.000000001Z`.
 pub(super) fn moment(time: u64) -> String {
     use arrow_array::TimestampNanosecondArray;
-    let array = TimestampNanosecondArray::from(vec![i64::try_from(time).unwrap_or(i64::MAX)]).with_timezone("+00:00");
+    let array =
+        TimestampNanosecondArray::from(vec![i64::try_from(time).unwrap_or(i64::MAX)]).with_timezone("+00:00");
     arrow_cast::display::array_value_to_string(&array, 0).unwrap_or_else(|_| format!("{time} ns"))
 }
 

@@ -10,8 +10,8 @@ use arrow_array::RecordBatch;
 use super::resolve::Place;
 use super::{JoinOptions, Store};
 use crate::managed::{
-    AsOf, Committed, Difference, GcOptions, GcReport, LockReport, Managed, RepairReport, SnapshotReport, Transaction,
-    TransactionOptions, View, WriteOptions,
+    AsOf, Committed, Difference, GcOptions, GcReport, LockReport, Managed, RepairReport, SnapshotReport,
+    Transaction, TransactionOptions, View, WriteOptions,
 };
 use crate::{Error, Result};
 
@@ -23,7 +23,8 @@ impl Store {
     /// The managed store under the root, if it is one. A folder may become one while it is open.
     pub(super) fn managed(&self) -> Result<Option<Arc<Managed>>> {
         let found = self.managed.get();
-        let mut found = found.0.lock().map_err(|_| Error::internal("the lock of the managed store is poisoned"))?;
+        let mut found =
+            found.0.lock().map_err(|_| Error::internal("the lock of the managed store is poisoned"))?;
         if found.is_none() {
             *found = Managed::at(&self.place.base)?.map(Arc::new);
         }
@@ -32,7 +33,8 @@ impl Store {
 
     fn must_be_managed(&self) -> Result<Arc<Managed>> {
         self.managed()?.ok_or_else(|| {
-            let root = if self.base().as_os_str().is_empty() { std::path::Path::new(".") } else { self.base() };
+            let root =
+                if self.base().as_os_str().is_empty() { std::path::Path::new(".") } else { self.base() };
             Error::invalid("the root is no managed store")
                 .path(root)
                 .hint("`hypostyle init` makes it one; files that are there already stay as they are")
@@ -72,7 +74,11 @@ impl Store {
         self.change(table, |transaction| transaction.compact(table))
     }
 
-    fn change(&self, table: &str, work: impl FnOnce(&mut Transaction) -> Result<()> + Send) -> Result<Committed> {
+    fn change(
+        &self,
+        table: &str,
+        work: impl FnOnce(&mut Transaction) -> Result<()> + Send,
+    ) -> Result<Committed> {
         self.on_pool(&JoinOptions::default(), || {
             let mut transaction = self.transaction([table])?;
             work(&mut transaction)?;
@@ -231,7 +237,9 @@ pub(super) fn check_path(view: &View<'_>, place: &Place, path: &str) -> Result<(
     if !as_name(first) || view.find(first)?.is_none() {
         return Ok(());
     }
-    Err(Error::invalid(format!("the path leads into the managed table `{first}`, whose files belong to snapshots"))
-        .path(path)
-        .hint(format!("name the table: `name: {first}`, or --table {first}:COLUMN,…")))
+    Err(Error::invalid(format!(
+        "the path leads into the managed table `{first}`, whose files belong to snapshots"
+    ))
+    .path(path)
+    .hint(format!("name the table: `name: {first}`, or --table {first}:COLUMN,…")))
 }

@@ -31,7 +31,8 @@ pub(super) fn append<W: Write + Send>(
     let mut offset_index = offset_index.ok_or_else(|| odd("a chunk has no offset index"))?;
     let place = |at: i64| usize::try_from(at).map_err(|_| odd("a negative place"));
     let data = place(chunk.data_page_offset())?;
-    let mut out = Vec::with_capacity(place(chunk.compressed_size())? + 16 * offset_index.page_locations.len());
+    let mut out =
+        Vec::with_capacity(place(chunk.compressed_size())? + 16 * offset_index.page_locations.len());
     let mut added = 0i64;
     if let Some(dictionary) = chunk.dictionary_page_offset() {
         added += sign(bytes.get(place(dictionary)?..data), &mut out)?;

@@ -69,9 +69,10 @@ pub fn fast_properties<'n>(counted: impl IntoIterator<Item = &'n str>) -> Writer
 /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) for a type that Parquet cannot hold.
 pub fn fast_file(batch: &RecordBatch, key: &[String]) -> Result<Vec<u8>> {
     let schema = as_required(batch);
-    let counted = key.iter().map(String::as_str).filter(|name| {
-        schema.field_with_name(name).is_ok_and(|field| is_counted(field.data_type()))
-    });
+    let counted = key
+        .iter()
+        .map(String::as_str)
+        .filter(|name| schema.field_with_name(name).is_ok_and(|field| is_counted(field.data_type())));
     let mut properties = fast_properties(counted);
     add_encoded_arrow_schema_to_metadata(&schema, &mut properties);
     encode(batch, &schema, Arc::new(properties)).map_err(|error| {
@@ -96,7 +97,11 @@ fn as_required(batch: &RecordBatch) -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-fn encode(batch: &RecordBatch, schema: &SchemaRef, properties: Arc<WriterProperties>) -> ParquetResult<Vec<u8>> {
+fn encode(
+    batch: &RecordBatch,
+    schema: &SchemaRef,
+    properties: Arc<WriterProperties>,
+) -> ParquetResult<Vec<u8>> {
     let parquet = ArrowSchemaConverter::new().convert(schema)?;
     let new_writer =
         || SerializedFileWriter::new(Vec::new(), parquet.root_schema_ptr(), Arc::clone(&properties));
@@ -144,16 +149,20 @@ fn encode(batch: &RecordBatch, schema: &SchemaRef, properties: Arc<WriterPropert
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::{ArrayRef, Float64Array, ListArray, StringArray, TimestampMicrosecondArray, types::Int32Type};
+    use arrow_array::{
+        ArrayRef, Float64Array, ListArray, StringArray, TimestampMicrosecondArray, types::Int32Type,
+    };
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
     use parquet::file::reader::{FileReader, SerializedFileReader};
 
     use super::*;
 
     fn batch(rows: usize) -> RecordBatch {
-        let ts: ArrayRef =
-            Arc::new(TimestampMicrosecondArray::from_iter_values((0..rows as i64).map(|h| h * 3_600_000_000)));
-        let few: ArrayRef = Arc::new(Float64Array::from_iter((0..rows).map(|r| (r % 7 != 3).then_some((r % 50) as f64))));
+        let ts: ArrayRef = Arc::new(TimestampMicrosecondArray::from_iter_values(
+            (0..rows as i64).map(|h| h * 3_600_000_000),
+        ));
+        let few: ArrayRef =
+            Arc::new(Float64Array::from_iter((0..rows).map(|r| (r % 7 != 3).then_some((r % 50) as f64))));
         let many: ArrayRef = Arc::new(Float64Array::from_iter_values((0..rows).map(|r| r as f64 / 3.0)));
         let text: ArrayRef = Arc::new(StringArray::from_iter_values((0..rows).map(|r| format!("row {r}"))));
         let lists = (0..rows).map(|r| (r % 3 != 0).then(|| vec![Some(r as i32), None]));
@@ -174,7 +183,8 @@ mod tests {
             let batch = batch(rows);
             let bytes = bytes::Bytes::from(fast_file(&batch, &["ts".to_owned()]).unwrap());
             let reader = ParquetRecordBatchReaderBuilder::try_new(bytes.clone()).unwrap();
-            let read: Vec<RecordBatch> = reader.with_batch_size(1 << 20).build().unwrap().map(Result::unwrap).collect();
+            let read: Vec<RecordBatch> =
+                reader.with_batch_size(1 << 20).build().unwrap().map(Result::unwrap).collect();
             assert_eq!(read.iter().map(RecordBatch::num_rows).sum::<usize>(), rows);
             for part in &read {
                 assert_eq!(part.columns(), batch.columns(), "{rows}");
@@ -190,7 +200,8 @@ mod tests {
                 let file = SerializedFileReader::new(bytes::Bytes::from(bent)).unwrap();
                 let group = file.get_row_group(0).unwrap();
                 let mut pages = group.get_column_page_reader(column).unwrap();
-                let end = std::iter::from_fn(|| pages.get_next_page().transpose()).find(std::result::Result::is_err);
+                let end = std::iter::from_fn(|| pages.get_next_page().transpose())
+                    .find(std::result::Result::is_err);
                 assert!(end.is_some_and(|e| e.unwrap_err().to_string().contains("CRC")), "{rows} {column}");
             }
         }

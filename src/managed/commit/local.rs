@@ -37,10 +37,8 @@ impl CommitPoint for Local {
     fn propose(&self, manifest: &Manifest) -> Result<bool> {
         let staged = self.layout.staging().join(format!("{}.manifest", super::unique()));
         let target = self.layout.snapshot(manifest.number);
-        let linked = self
-            .files
-            .create(&staged, &manifest.encode()?)
-            .and_then(|()| self.files.link(&staged, &target));
+        let linked =
+            self.files.create(&staged, &manifest.encode()?).and_then(|()| self.files.link(&staged, &target));
         // Whatever came of it: what is staged is no part of the store.
         let removed = self.files.remove(&staged);
         if let Err(error) = removed {

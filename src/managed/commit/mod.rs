@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::checkpoint;
+use super::files::Files;
 use super::layout::Layout;
 use super::manifest::{Checkpoint, Entry, Manifest};
 use super::snapshot::{Kept, Snapshot};
 use super::unique::{now, unique, who};
-use super::files::Files;
 use crate::{Error, ErrorKind, Result};
 
 pub(super) use local::Local;

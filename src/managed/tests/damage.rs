@@ -102,7 +102,8 @@ fn init_refuses_what_is_no_place_for_a_store() {
     let folder = tempfile::tempdir().unwrap();
     let inner = folder.path().join("inner");
     std::fs::create_dir(&inner).unwrap();
-    let try_init = |path: &Path| init(path, &Coordination::Local).map_err(|e| (e.kind(), e.message().to_owned()));
+    let try_init =
+        |path: &Path| init(path, &Coordination::Local).map_err(|e| (e.kind(), e.message().to_owned()));
     let wrong = |message: &str| Err((ErrorKind::InvalidRequest, message.to_owned()));
     assert_eq!(try_init(&folder.path().join("none")).unwrap_err().0, ErrorKind::NotFound);
     try_init(&inner).unwrap();
@@ -113,7 +114,9 @@ fn init_refuses_what_is_no_place_for_a_store() {
     let inner = outer.path().join("a/b");
     std::fs::create_dir_all(&inner).unwrap();
     assert_eq!(try_init(&inner).map(drop), wrong("the root would lie inside another managed store"));
-    assert!("etcd://127.0.0.1:2379".parse::<Coordination>().is_err_and(|e| e.kind() == ErrorKind::Unsupported));
+    assert!(
+        "etcd://127.0.0.1:2379".parse::<Coordination>().is_err_and(|e| e.kind() == ErrorKind::Unsupported)
+    );
     let file = outer.path().join("file");
     std::fs::write(&file, "").unwrap();
     assert!(try_init(&file).is_err());

@@ -42,7 +42,9 @@ fn upsert(managed: Managed) -> crate::Result<Committed> {
 #[test]
 fn a_call_that_fails_leaves_the_old_snapshot_or_says_that_the_outcome_is_unknown() {
     use rustix::io::Errno;
-    for (error, only_syncs) in [(Errno::NOSPC, false), (Errno::IO, true), (Errno::ROFS, false), (Errno::DQUOT, false)] {
+    for (error, only_syncs) in
+        [(Errno::NOSPC, false), (Errno::IO, true), (Errno::ROFS, false), (Errno::DQUOT, false)]
+    {
         let mut unknown = 0;
         let mut failures = 0;
         for at in 0.. {
@@ -66,7 +68,8 @@ fn a_call_that_fails_leaves_the_old_snapshot_or_says_that_the_outcome_is_unknown
                     unknown += 1;
                 }
                 Err(failed) => {
-                    let kind = if error == Errno::ROFS { ErrorKind::InvalidRequest } else { ErrorKind::Unavailable };
+                    let kind =
+                        if error == Errno::ROFS { ErrorKind::InvalidRequest } else { ErrorKind::Unavailable };
                     assert_eq!(failed.kind(), kind, "{error} {at} {failed}");
                     assert!(failed.file_path().is_some(), "{failed}");
                     assert_eq!((newest, rows), (1, vec![(1, 1.0)]), "{error} {at}");

@@ -6,8 +6,7 @@ use super::*;
 use crate::{ErrorKind, TransactionOptions};
 
 fn begun(world: &World, wait: Duration) -> crate::Result<crate::Transaction> {
-    let mut options = TransactionOptions::default();
-    options.wait = Some(wait);
+    let options = TransactionOptions { wait: Some(wait), ..TransactionOptions::default() };
     world.store.transaction_with(["t"], &options)
 }
 
@@ -43,7 +42,10 @@ fn a_holder_whose_lock_was_broken_commits_nothing() {
     next.write("t", &rows(&[(3, 3.0)]), &WriteOptions::default()).unwrap();
     next.commit().unwrap();
     assert_eq!(world.read("t").unwrap(), [(1, 1.0), (3, 3.0)]);
-    assert_eq!(world.store.log(None, 9).unwrap()[1].what.split(' ').take(2).collect::<Vec<_>>(), ["break", "the"]);
+    assert_eq!(
+        world.store.log(None, 9).unwrap()[1].what.split(' ').take(2).collect::<Vec<_>>(),
+        ["break", "the"]
+    );
 }
 
 /// A commit that was stopped just before its link finds the name free again once gc has removed that snapshot.
@@ -84,7 +86,8 @@ fn many_threads_on_many_tables_lose_no_update() {
                     let mut tx = world.store.transaction(two).unwrap();
                     for table in two {
                         let count = world.read_as_of(table, Some(&tx.snapshot().to_string())).unwrap()[0].1;
-                        tx.write(table, &rows(&[(0, count + 1.0)]), &WriteOptions::new(WriteMode::Upsert)).unwrap();
+                        tx.write(table, &rows(&[(0, count + 1.0)]), &WriteOptions::new(WriteMode::Upsert))
+                            .unwrap();
                     }
                     tx.commit().unwrap();
                 }

@@ -15,8 +15,8 @@ use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
 use tempfile::TempDir;
 
 use crate::{
-    AsOf, Committed, Coordination, Error, JoinOptions, JoinSpec, Result, Store, TableSpec, WriteMode, WriteOptions,
-    init,
+    AsOf, Committed, Coordination, Error, JoinOptions, JoinSpec, Result, Store, TableSpec, WriteMode,
+    WriteOptions, init,
 };
 
 /// A managed store in a folder of its own.

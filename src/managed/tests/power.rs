@@ -119,7 +119,8 @@ impl Disk {
             }
             Step::Remove(path) => self.rename(vec![(path.clone(), None)]),
             Step::SyncFolder(folder) => {
-                let is_in = |renaming: &Renaming| renaming.iter().any(|(path, _)| path.parent() == Some(folder));
+                let is_in =
+                    |renaming: &Renaming| renaming.iter().any(|(path, _)| path.parent() == Some(folder));
                 let (synced, rest) = std::mem::take(&mut self.pending).into_iter().partition(is_in);
                 self.pending = rest;
                 self.durable.extend(synced.into_iter().flatten());
@@ -134,7 +135,9 @@ impl Disk {
 
     /// What is there after a power cut that keeps what `keeps` says, laid over `before`.
     fn cut(&self, before: &Path, to: &Path, mut keeps: impl FnMut() -> u64) {
-        for entry in walkdir::WalkDir::new(before).into_iter().map(io::Result::<_>::Ok).map(|e| e.unwrap().unwrap()) {
+        for entry in
+            walkdir::WalkDir::new(before).into_iter().map(io::Result::<_>::Ok).map(|e| e.unwrap().unwrap())
+        {
             let below = entry.path().strip_prefix(before).unwrap();
             match entry.file_type().is_dir() {
                 true => std::fs::create_dir_all(to.join(below)).unwrap(),
@@ -161,7 +164,7 @@ impl Disk {
                     let kept = if *synced { bytes.len() } else { bytes.len() * (keeps() % 4) as usize / 3 };
                     let mut torn = bytes[..kept].to_vec();
                     // A file may have its length before it has its bytes.
-                    if !*synced && keeps() % 3 == 0 {
+                    if !*synced && keeps().is_multiple_of(3) {
                         torn.resize(bytes.len(), 0);
                     }
                     let _ = std::fs::remove_file(&path);
@@ -206,7 +209,8 @@ fn after_a_power_cut_the_store_has_the_old_or_the_new_snapshot_whole() {
         let managed = Managed::with(world.folder.path(), Files::through(recorder.clone())).unwrap().unwrap();
         let tables = vec!["a".to_owned(), "new".to_owned()];
         let run = JoinOptions::default().run();
-        let mut tx = Transaction::begin(Arc::new(managed), tables, &TransactionOptions::default(), run).unwrap();
+        let mut tx =
+            Transaction::begin(Arc::new(managed), tables, &TransactionOptions::default(), run).unwrap();
         tx.write("a", &rows(&[(1, -1.0), (2, -1.0)]), &WriteOptions::new(WriteMode::Upsert)).unwrap();
         tx.write("new", &rows(&[(7, -1.0)]), &WriteOptions::new(WriteMode::Append).key(["k"])).unwrap();
         assert_eq!(tx.commit().unwrap().snapshot, commits + 1);

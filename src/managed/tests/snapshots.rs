@@ -28,7 +28,11 @@ fn a_join_reads_all_its_tables_from_one_snapshot_and_says_which() {
     let new = world.store.join(&spec).unwrap();
     assert_eq!(new.snapshot(), Some(2));
     assert_ne!(new.batch(), frame.batch());
-    for (path, kind) in [("a/", ErrorKind::InvalidRequest), ("a/*.parquet", ErrorKind::InvalidRequest), ("c", ErrorKind::NotFound)] {
+    for (path, kind) in [
+        ("a/", ErrorKind::InvalidRequest),
+        ("a/*.parquet", ErrorKind::InvalidRequest),
+        ("c", ErrorKind::NotFound),
+    ] {
         let spec = JoinSpec::new(["k"]).table(TableSpec::new(path).columns(["x"]));
         assert_eq!(world.store.join(&spec).unwrap_err().kind(), kind, "{path}");
     }
@@ -157,8 +161,7 @@ fn gc_removes_what_nobody_can_ask_for_and_keeps_what_has_a_tag() {
     std::fs::write(world.folder.path().join("t/mine.parquet"), "somebody's").unwrap();
     std::fs::write(world.folder.path().join("_hypostyle/staging/left.manifest"), "").unwrap();
     let before = world.all_files();
-    let mut options = GcOptions::default();
-    options.remove = true;
+    let mut options = GcOptions { remove: true, ..GcOptions::default() };
     assert_eq!(world.store.gc(&options).unwrap().files, [] as [&str; 0], "all is younger than the grace");
     options.grace = Duration::ZERO;
     options.remove = false;
@@ -166,7 +169,12 @@ fn gc_removes_what_nobody_can_ask_for_and_keeps_what_has_a_tag() {
     assert_eq!(world.all_files(), before);
     options.remove = true;
     let report = world.store.gc(&options).unwrap();
-    assert!(report.files.len() >= dry.files.len() && dry.files.len() > 90, "{} {}", report.files.len(), dry.files.len());
+    assert!(
+        report.files.len() >= dry.files.len() && dry.files.len() > 90,
+        "{} {}",
+        report.files.len(),
+        dry.files.len()
+    );
     assert!(report.files.iter().all(|file| !world.folder.path().join(file).exists()));
     assert!(world.folder.path().join("t/mine.parquet").exists());
     assert_eq!(world.read("t").unwrap(), [(1, 99.0)]);
@@ -211,4 +219,46 @@ fn a_clock_that_is_set_back_does_not_set_commits_back() {
     let later = Store::open(world.folder.path()).unwrap();
     let made = later.write("t", &rows(&[(2, 2.0)]), &WriteOptions::new(WriteMode::Append)).unwrap();
     assert_eq!(made.time_ns, ahead.time + 1);
+}
+
+/// What an opening process reads does not grow with the number of tables and snapshots.
+#[test]
+fn a_store_of_ten_thousand_tables_and_snapshots_is_opened_as_fast_as_a_small_one() {
+    use super::super::{Managed, checkpoint, manifest::names};
+    let small = World::new();
+    for n in 0..10 {
+        small.write(&format!("t{n:05}"), &rows(&[(1, n as f64)]), WriteMode::Append).unwrap();
+    }
+    let open = |world: &World| {
+        let begun = std::time::Instant::now();
+        let managed = Managed::at(world.folder.path()).unwrap().unwrap();
+        let view = managed.view(None, Duration::ZERO).unwrap();
+        assert_eq!(view.table("t00007").unwrap().files.len(), 1);
+        begun.elapsed()
+    };
+    let best = |world: &World| (0..40).map(|_| open(world)).min().unwrap();
+    let of_small = best(&small);
+    // The same store with ten thousand tables and as many snapshots, of which those long past are not read.
+    let managed = Managed::at(small.folder.path()).unwrap().unwrap();
+    let newest = managed.newest(Duration::ZERO).unwrap();
+    let one = newest.entry(&names::table("t00007")).unwrap().unwrap();
+    let entries = (0..10_000).map(|n| (names::table(&format!("t{n:05}")), one.clone())).collect();
+    let file = super::super::layout::Layout::checkpoint_name(9_990, "x");
+    let (bytes, list) = checkpoint::encode(9_990, file.clone(), &entries).unwrap();
+    std::fs::write(managed.layout.checkpoint(&file).unwrap(), bytes).unwrap();
+    for number in 11..=10_000 {
+        std::fs::write(managed.layout.snapshot(number), "").unwrap();
+    }
+    let mut last = newest.manifest.as_ref().clone();
+    (last.number, last.checkpoint, last.recent) = (10_000, Some(list), Default::default());
+    last.changes.clear();
+    let manifest = last.encode().unwrap();
+    assert!(manifest.len() < 20_000, "{} bytes", manifest.len());
+    std::fs::write(managed.layout.snapshot(10_000), manifest).unwrap();
+    std::fs::write(managed.layout.head(), "9998\n").unwrap();
+    let of_large = best(&small);
+    println!("{of_small:?} with 10 tables, {of_large:?} with 10,000");
+    // Without optimisation a block's checksum takes longer than all else.
+    let most = if cfg!(debug_assertions) { 10 } else { 3 };
+    assert!(of_large < of_small * most, "{of_small:?} with 10 tables, {of_large:?} with 10,000");
 }

@@ -12,12 +12,13 @@ use crate::ErrorKind;
 #[test]
 fn each_mode_makes_the_rows_it_promises() {
     let world = World::new();
-    let check = |batch: &[(i64, f64)], mode: WriteMode, range: (Option<&str>, Option<&str>), after: &[(i64, f64)]| {
-        let options = WriteOptions::new(mode).key(["k"]);
-        let options = options.range(range.0.map(str::to_owned), range.1.map(str::to_owned));
-        world.store.write("t", &rows(batch), &options).unwrap();
-        assert_eq!(world.read("t").unwrap(), after, "{batch:?} {mode:?} {range:?}");
-    };
+    let check =
+        |batch: &[(i64, f64)], mode: WriteMode, range: (Option<&str>, Option<&str>), after: &[(i64, f64)]| {
+            let options = WriteOptions::new(mode).key(["k"]);
+            let options = options.range(range.0.map(str::to_owned), range.1.map(str::to_owned));
+            world.store.write("t", &rows(batch), &options).unwrap();
+            assert_eq!(world.read("t").unwrap(), after, "{batch:?} {mode:?} {range:?}");
+        };
     let all = (None, None);
     check(&[(3, 0.3), (1, 0.1)], WriteMode::Append, all, &[(1, 0.1), (3, 0.3)]);
     check(&[(2, 0.2)], WriteMode::Append, all, &[(1, 0.1), (2, 0.2), (3, 0.3)]);
@@ -46,8 +47,18 @@ fn what_clashes_with_the_table_is_refused_and_nothing_changes() {
     let wrong = ErrorKind::InvalidRequest;
     let append = WriteOptions::new(WriteMode::Append);
     check(&rows(&[(3, 0.0), (2, 0.0)]), &append, wrong, "table `t`: the key 2 is in the table already");
-    check(&rows(&[(3, 0.0), (3, 0.0)]), &append, wrong, "table `t`: the key 3 stands twice in the data, in rows 1 and 2");
-    check(&rows(&[(3, 0.0)]), &append.clone().key(["x"]), wrong, "table `t`: the table's key is k, and cannot become x");
+    check(
+        &rows(&[(3, 0.0), (3, 0.0)]),
+        &append,
+        wrong,
+        "table `t`: the key 3 stands twice in the data, in rows 1 and 2",
+    );
+    check(
+        &rows(&[(3, 0.0)]),
+        &append.clone().key(["x"]),
+        wrong,
+        "table `t`: the table's key is k, and cannot become x",
+    );
     check(
         &rows(&[(3, 0.0)]).project(&[0]).unwrap(),
         &append,
@@ -55,7 +66,12 @@ fn what_clashes_with_the_table_is_refused_and_nothing_changes() {
         "table `t`, column `x`: the table has this column, and the data lacks it",
     );
     let replace = WriteOptions::new(WriteMode::Replace).range(Some("5".to_owned()), None);
-    check(&rows(&[(3, 0.0)]), &replace, wrong, "table `t`: the key 3 lies outside the range that is replaced");
+    check(
+        &rows(&[(3, 0.0)]),
+        &replace,
+        wrong,
+        "table `t`: the key 3 lies outside the range that is replaced",
+    );
     check(
         &rows(&[(3, 0.0)]),
         &WriteOptions::new(WriteMode::Upsert).range(None, Some("5".to_owned())),

@@ -5,7 +5,7 @@ use arrow_select::concat::concat_batches;
 use arrow_select::take::take_record_batch;
 use hypostyle_engine::KeyPoint;
 
-use super::rows::{keys, key_text};
+use super::rows::{key_text, keys};
 use super::{Action, NewRows};
 use crate::{Error, Result};
 
@@ -17,7 +17,8 @@ pub(super) fn merge(old: &RecordBatch, new: &NewRows, action: &Action) -> Result
             let first = new.key.first().and_then(|name| old.column_by_name(name));
             let first = first.ok_or_else(|| Error::internal("the table's files lack its key"))?;
             let points = KeyPoint::column(first)?;
-            let stays = |(_, point): &(usize, &Option<KeyPoint>)| !point.as_ref().is_some_and(|p| range.contains(p));
+            let stays =
+                |(_, point): &(usize, &Option<KeyPoint>)| !point.as_ref().is_some_and(|p| range.contains(p));
             points.iter().enumerate().filter(stays).map(|(row, _)| row).collect()
         }
     };

@@ -69,11 +69,13 @@ pub(super) fn apply(
         outside(range, new)?;
     }
     let nothing_new = new.batch.num_rows() == 0;
-    let empties = matches!(action, Action::Replace(_)) && (before.is_none() || touched.iter().any(|t| *t != Touch::No));
+    let empties =
+        matches!(action, Action::Replace(_)) && (before.is_none() || touched.iter().any(|t| *t != Touch::No));
     if nothing_new && !empties {
         return Ok(None);
     }
-    let pick = |wanted: Touch| old.iter().zip(&touched).filter(move |(_, t)| **t == wanted).map(|(file, _)| file);
+    let pick =
+        |wanted: Touch| old.iter().zip(&touched).filter(move |(_, t)| **t == wanted).map(|(file, _)| file);
     let read: Vec<&FileEntry> = pick(Touch::Rewrite).collect();
     let merged = match read.as_slice() {
         [] => new.batch.clone(),
@@ -93,7 +95,8 @@ pub(super) fn apply(
     let mut written = Vec::new();
     let last_of_stay = pick(Touch::No).filter_map(|file| file.keys.as_ref().map(|(_, last)| last)).max();
     let is_end = |rows: &RecordBatch| -> Result<bool> {
-        Ok(rows::range(rows, &new.key)?.is_none_or(|(first, _)| last_of_stay.is_none_or(|last| *last < first)))
+        Ok(rows::range(rows, &new.key)?
+            .is_none_or(|(first, _)| last_of_stay.is_none_or(|last| *last < first)))
     };
     if merged.num_rows() > 0 {
         let with_tail = is_end(&merged)?;
@@ -153,7 +156,8 @@ fn touched(old: &[FileEntry], action: &Action, new: &NewRows) -> Vec<Touch> {
         && touched.iter().all(|touch| *touch != Touch::Rewrite)
         && new.batch.num_rows() < TAIL
     {
-        let before = old.iter().rposition(|file| file.keys.as_ref().is_some_and(|(_, last)| last < new_first));
+        let before =
+            old.iter().rposition(|file| file.keys.as_ref().is_some_and(|(_, last)| last < new_first));
         let small = before.filter(|at| old.get(*at).is_some_and(|file| file.rows < TAIL as u64));
         if let Some(touch) = small.and_then(|at| touched.get_mut(at)) {
             *touch = Touch::Rewrite;
@@ -223,7 +227,11 @@ mod tests {
             (range(None, Some(3)), false, false),
             (range(Some(5), None), true, false),
         ] {
-            assert_eq!((range.meets(&point(3), &point(5)), range.covers(&point(3), &point(5))), (meets, covers), "{range:?}");
+            assert_eq!(
+                (range.meets(&point(3), &point(5)), range.covers(&point(3), &point(5))),
+                (meets, covers),
+                "{range:?}"
+            );
         }
     }
 }

@@ -36,7 +36,12 @@ impl<'s> Publisher<'s> {
     }
 
     /// Writes rows to a new file, durably but for its name.
-    pub(in super::super) fn publish(&mut self, table: &str, rows: &RecordBatch, key: &[String]) -> Result<FileEntry> {
+    pub(in super::super) fn publish(
+        &mut self,
+        table: &str,
+        rows: &RecordBatch,
+        key: &[String],
+    ) -> Result<FileEntry> {
         self.run.check()?;
         let bytes = fast_file(rows, key).map_err(|e| e.table(table))?;
         let name = Layout::data_name(table, self.fence, &unique());
@@ -69,10 +74,16 @@ impl<'s> Publisher<'s> {
     }
 
     /// The rows of some of a table's files, in the columns of `schema`.
-    pub(in super::super) fn read(&self, table: &str, files: &[&FileEntry], schema: &SchemaRef) -> Result<RecordBatch> {
+    pub(in super::super) fn read(
+        &self,
+        table: &str,
+        files: &[&FileEntry],
+        schema: &SchemaRef,
+    ) -> Result<RecordBatch> {
         let open = |file: &&FileEntry| {
             let path = self.layout.data(table, &file.name)?;
-            let opened = Arc::new(ParquetFile::open(&path, IoMode::Pread, self.run).map_err(|e| gone(e, table))?);
+            let opened =
+                Arc::new(ParquetFile::open(&path, IoMode::Pread, self.run).map_err(|e| gone(e, table))?);
             open(&opened, file, table)?;
             Ok(opened)
         };

@@ -28,15 +28,20 @@ pub(in super::super) struct NewRows {
 }
 
 /// Checks and sorts rows for a table, or for one that they make. `key` may be empty for a table that has one.
-pub(in super::super) fn prepare(data: &RecordBatch, key: &[String], table: Option<&TableEntry>) -> Result<NewRows> {
+pub(in super::super) fn prepare(
+    data: &RecordBatch,
+    key: &[String],
+    table: Option<&TableEntry>,
+) -> Result<NewRows> {
     let data = plain(data)?;
     let key = key_of(key, table)?;
     let schema = match table {
         Some(table) => with_new_columns(table, data.schema_ref())?,
         None => {
             let fields = data.schema_ref().fields().iter();
-            let fields: Vec<_> =
-                fields.map(|f| Field::new(f.name(), f.data_type().clone(), !key.contains(f.name()))).collect();
+            let fields: Vec<_> = fields
+                .map(|f| Field::new(f.name(), f.data_type().clone(), !key.contains(f.name())))
+                .collect();
             check_columns(&fields)?;
             Arc::new(Schema::new(fields))
         }
@@ -67,7 +72,8 @@ pub(in super::super) fn prepare(data: &RecordBatch, key: &[String], table: Optio
 pub(in super::super) fn schema_of(table: &TableEntry) -> Result<SchemaRef> {
     let field = |column: &ColumnEntry| {
         let data_type: DataType = column.data_type.parse().map_err(|_| {
-            Error::corrupt(format!("the manifest says that the column is {}", column.data_type)).column(&column.name)
+            Error::corrupt(format!("the manifest says that the column is {}", column.data_type))
+                .column(&column.name)
         })?;
         Ok(Field::new(&column.name, data_type, !table.key.contains(&column.name)))
     };
@@ -100,7 +106,9 @@ fn cast_to(column: &ArrayRef, data_type: &DataType, name: &str) -> Result<ArrayR
         return Ok(Arc::clone(column));
     }
     cast(column, data_type).map_err(|e| {
-        Error::invalid(format!("its {} cannot become {data_type}: {e}", column.data_type())).column(name).source(e)
+        Error::invalid(format!("its {} cannot become {data_type}: {e}", column.data_type()))
+            .column(name)
+            .source(e)
     })
 }
 
@@ -114,9 +122,8 @@ fn key_of(given: &[String], table: Option<&TableEntry>) -> Result<Vec<String>> {
             given.join(", ")
         ))
         .hint("a table keeps the key of its first write; leave the key out, or write another table")),
-        None if given.is_empty() => {
-            Err(Error::invalid("the table is new, and has no key").hint("say which column it is: --key ts, or key=…"))
-        }
+        None if given.is_empty() => Err(Error::invalid("the table is new, and has no key")
+            .hint("say which column it is: --key ts, or key=…")),
         None => Ok(given.to_vec()),
     }
 }
@@ -197,7 +204,9 @@ fn check_nulls(batch: &RecordBatch, key: &[String]) -> Result<()> {
 pub(super) fn keys(batch: &RecordBatch, key: &[String]) -> Result<Rows> {
     let columns: Vec<ArrayRef> = key.iter().filter_map(|name| batch.column_by_name(name)).cloned().collect();
     let fields = columns.iter().map(|column| SortField::new(column.data_type().clone())).collect();
-    let failed = |e: arrow_schema::ArrowError| Error::unsupported(format!("the keys cannot be compared: {e}")).source(e);
+    let failed = |e: arrow_schema::ArrowError| {
+        Error::unsupported(format!("the keys cannot be compared: {e}")).source(e)
+    };
     RowConverter::new(fields).and_then(|converter| converter.convert_columns(&columns)).map_err(failed)
 }
 
@@ -259,7 +268,13 @@ mod tests {
     fn table(columns: &[(&str, &str)]) -> TableEntry {
         let columns = columns.iter();
         let columns = columns.map(|(n, t)| ColumnEntry { name: (*n).to_owned(), data_type: (*t).to_owned() });
-        TableEntry { changed: 1, key: vec!["k".to_owned()], columns: columns.collect(), files: vec![], fence: 0 }
+        TableEntry {
+            changed: 1,
+            key: vec!["k".to_owned()],
+            columns: columns.collect(),
+            files: vec![],
+            fence: 0,
+        }
     }
 
     fn ints(values: Vec<Option<i64>>) -> ArrayRef {
@@ -271,15 +286,21 @@ mod tests {
         let floats = || -> ArrayRef { Arc::new(Float64Array::from(vec![1.0, 2.0])) };
         let two = || ints(vec![Some(1), Some(2)]);
         let has = table(&[("k", "Int64"), ("x", "Float64")]);
-        let check = |columns: Vec<(&str, ArrayRef)>, key: &[&str], table: Option<&TableEntry>, message: &str| {
-            let key: Vec<String> = key.iter().map(|k| (*k).to_owned()).collect();
-            let error = prepare(&batch(columns), &key, table).expect_err(message);
-            assert_eq!(error.to_string(), message);
-        };
+        let check =
+            |columns: Vec<(&str, ArrayRef)>, key: &[&str], table: Option<&TableEntry>, message: &str| {
+                let key: Vec<String> = key.iter().map(|k| (*k).to_owned()).collect();
+                let error = prepare(&batch(columns), &key, table).expect_err(message);
+                assert_eq!(error.to_string(), message);
+            };
         check(vec![("k", two())], &[], None, "the table is new, and has no key");
         check(vec![("k", two())], &["j"], None, "column `j`: the data has no such column, and it is the key");
         check(vec![("k", floats())], &["k"], None, "column `k`: a key cannot be Float64");
-        check(vec![("k", ints(vec![Some(1), None]))], &["k"], None, "column `k`: the key is null in row 2 of the data");
+        check(
+            vec![("k", ints(vec![Some(1), None]))],
+            &["k"],
+            None,
+            "column `k`: the key is null in row 2 of the data",
+        );
         check(
             vec![("k", ints(vec![Some(7), Some(3), Some(7)]))],
             &["k"],
@@ -287,9 +308,24 @@ mod tests {
             "the key 7 stands twice in the data, in rows 1 and 3",
         );
         let times: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![3_600_000_000, 3_600_000_000]));
-        check(vec![("k", times)], &["k"], None, "the key 1970-01-01T01:00:00 stands twice in the data, in rows 1 and 2");
-        check(vec![("k", two()), ("x", floats())], &["x"], Some(&has), "the table's key is k, and cannot become x");
-        check(vec![("k", two())], &[], Some(&has), "column `x`: the table has this column, and the data lacks it");
+        check(
+            vec![("k", times)],
+            &["k"],
+            None,
+            "the key 1970-01-01T01:00:00 stands twice in the data, in rows 1 and 2",
+        );
+        check(
+            vec![("k", two()), ("x", floats())],
+            &["x"],
+            Some(&has),
+            "the table's key is k, and cannot become x",
+        );
+        check(
+            vec![("k", two())],
+            &[],
+            Some(&has),
+            "column `x`: the table has this column, and the data lacks it",
+        );
         let text: ArrayRef = Arc::new(StringArray::from(vec!["a", "b"]));
         check(
             vec![("k", two()), ("x", text)],
@@ -297,13 +333,22 @@ mod tests {
             Some(&has),
             "column `x`: the column is Float64 in the table and Utf8 in the data",
         );
-        check(vec![("k", two()), ("k", two())], &["k"], None, "column `k`: the data has two columns of this name");
+        check(
+            vec![("k", two()), ("k", two())],
+            &["k"],
+            None,
+            "column `k`: the data has two columns of this name",
+        );
     }
 
     #[test]
     fn rows_are_sorted_and_take_the_tables_types() {
         let narrow: ArrayRef = Arc::new(Int32Array::from(vec![3, 1, 2]));
-        let data = batch(vec![("new", ints(vec![Some(30), None, Some(20)])), ("k", narrow), ("x", Arc::new(arrow_array::NullArray::new(3)))]);
+        let data = batch(vec![
+            ("new", ints(vec![Some(30), None, Some(20)])),
+            ("k", narrow),
+            ("x", Arc::new(arrow_array::NullArray::new(3))),
+        ]);
         let rows = prepare(&data, &[], Some(&table(&[("k", "Int64"), ("x", "Float64")]))).unwrap();
         let expected = batch(vec![
             ("k", ints(vec![Some(1), Some(2), Some(3)])),
@@ -316,7 +361,9 @@ mod tests {
 
     #[test]
     fn every_key_type_keeps_its_name_in_a_manifest() {
-        for text in ["Int64", "Utf8", "LargeUtf8", "Utf8View", "Binary", "Date32", "Boolean", "UInt8", "Float32"] {
+        for text in
+            ["Int64", "Utf8", "LargeUtf8", "Utf8View", "Binary", "Date32", "Boolean", "UInt8", "Float32"]
+        {
             assert_eq!(text.parse::<DataType>().unwrap().to_string(), text);
         }
         let zoned = DataType::Timestamp(arrow_schema::TimeUnit::Microsecond, Some("Europe/Berlin".into()));
