@@ -34,6 +34,7 @@
 //! wrong is an [`Error`], sorted by what the caller can do about it.
 #![deny(clippy::indexing_slicing)]
 
+mod alike;
 mod describe;
 mod encoding;
 mod error;
@@ -46,6 +47,7 @@ mod page;
 mod platform;
 mod prune;
 mod read;
+mod recycled;
 mod rows;
 mod run;
 mod signed;
@@ -55,6 +57,7 @@ mod table;
 mod types;
 mod write;
 
+pub use alike::StoredColumn;
 pub use describe::{ColumnDescription, FileDescription, GroupDescription};
 pub use error::{Error, ErrorKind, Result, did_you_mean};
 pub use file::ParquetFile;

@@ -58,7 +58,7 @@ impl Store {
     /// its files.
     pub fn describe(&self, table: &str, key: &[String], options: &JoinOptions) -> Result<TableReport> {
         let run = options.run();
-        self.on_pool(options, || {
+        self.on_pool(options, &run, || {
             let paths = self.files(table, options.as_of.as_ref())?;
             let open = self.files.get();
             let files = paths.par_iter().map(|path| open.open(path, options.io, &run));

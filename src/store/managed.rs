@@ -74,16 +74,10 @@ impl Store {
         self.change(table, |transaction| transaction.compact(table))
     }
 
-    fn change(
-        &self,
-        table: &str,
-        work: impl FnOnce(&mut Transaction) -> Result<()> + Send,
-    ) -> Result<Committed> {
-        self.on_pool(&JoinOptions::default(), || {
-            let mut transaction = self.transaction([table])?;
-            work(&mut transaction)?;
-            transaction.commit()
-        })
+    fn change(&self, table: &str, work: impl FnOnce(&mut Transaction) -> Result<()>) -> Result<Committed> {
+        let mut transaction = self.transaction([table])?;
+        work(&mut transaction)?;
+        transaction.commit()
     }
 
     /// Begins to change some tables together.

@@ -10,6 +10,7 @@ mod pool;
 mod process;
 mod request;
 mod resolve;
+mod workers;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use files::OpenFiles;
 use process::ByProcess;
 use resolve::Place;
 
+pub(crate) use pool::run as on_threads;
 pub(crate) use resolve::name_of;
 
 /// Tables under one folder, and what is known of them: opened files and their footers are kept for the next join.
@@ -124,7 +126,7 @@ impl Store {
     /// Those of [`Store::join`].
     pub fn join_with(&self, spec: &JoinSpec, options: &JoinOptions) -> Result<Frame> {
         let run = options.run();
-        self.on_pool(options, || {
+        self.on_pool(options, &run, || {
             self.at_one_snapshot(spec, options, &run, |request| hypostyle_engine::join(request, &run))
                 .map(|(frame, snapshot)| frame.of_snapshot(snapshot))
         })
@@ -136,7 +138,7 @@ impl Store {
     /// Those of [`Store::join`] that show before features are read.
     pub fn explain(&self, spec: &JoinSpec, options: &JoinOptions) -> Result<Explanation> {
         let run = options.run();
-        self.on_pool(options, || {
+        self.on_pool(options, &run, || {
             self.at_one_snapshot(spec, options, &run, |request| hypostyle_engine::explain(request, &run))
                 .map(|(explanation, _)| explanation)
         })
@@ -192,9 +194,10 @@ impl Store {
     pub(crate) fn on_pool<T: Send>(
         &self,
         options: &JoinOptions,
+        run: &Run,
         work: impl FnOnce() -> Result<T> + Send,
     ) -> Result<T> {
-        pool::run(options.threads, work)
+        pool::run(options.threads, Some(run), work)
     }
 }
 

@@ -13,6 +13,7 @@ use super::super::layout::Layout;
 use super::super::manifest::FileEntry;
 use super::super::unique::unique;
 use super::rows::{fit, range};
+use crate::store::on_threads;
 use crate::{Error, ErrorKind, Result};
 
 /// Writes data files, and takes them away again if they come to nothing.
@@ -43,7 +44,8 @@ impl<'s> Publisher<'s> {
         key: &[String],
     ) -> Result<FileEntry> {
         self.run.check()?;
-        let bytes = fast_file(rows, key).map_err(|e| e.table(table))?;
+        // On the threads that joins use; what waits for a disk does not, and keeps no join waiting.
+        let bytes = on_threads(None, Some(self.run), || fast_file(rows, key)).map_err(|e| e.table(table))?;
         let name = Layout::data_name(table, self.fence, &unique());
         let path = self.layout.data(table, &name)?;
         let folder = self.layout.table(table);
@@ -88,7 +90,8 @@ impl<'s> Publisher<'s> {
             Ok(opened)
         };
         let opened = files.iter().map(open).collect::<Result<Vec<_>>>()?;
-        let rows = read_table(&Table::new(table, opened, Missing::Null)?, self.run)?;
+        let opened = Table::new(table, opened, Missing::Null)?;
+        let rows = on_threads(None, Some(self.run), || read_table(&opened, self.run))?;
         fit(&rows, schema)
     }
 }
