@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::check::Checked;
 use crate::picked::Picked;
 use crate::plan::Planned;
+use crate::sides::AS_FIRST;
 use crate::stats::TableStats;
 
 /// What would be read, and how it would be joined.
@@ -94,9 +95,13 @@ impl fmt::Display for Explanation {
             let skipped = stats.rows - stats.rows_considered;
             writeln!(
                 f,
-                "  keys      {} of {} rows read{}{}",
+                "  keys      {} of {} rows {}{}{}",
                 stats.rows_considered,
                 stats.rows,
+                match stats.keys {
+                    AS_FIRST => "stored as the first table's, not decoded",
+                    other => other,
+                },
                 if skipped > 0 { format!(", {skipped} excluded by statistics") } else { String::new() },
                 if stats.null_keys > 0 {
                     format!(", {} null keys match nothing", stats.null_keys)

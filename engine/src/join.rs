@@ -9,6 +9,7 @@ use crate::explain::Explanation;
 use crate::frame::Frame;
 use crate::plan::Planned;
 use crate::request::JoinRequest;
+use crate::sides::REMEMBERED;
 use crate::stats::{JoinStats, Stage, TableStats};
 
 /// Joins the tables of a request into one frame.
@@ -34,7 +35,7 @@ fn check_unchanged(request: &JoinRequest) -> Result<()> {
 
 fn joined(request: &JoinRequest, run: &Run) -> Result<Frame> {
     let checked = Checked::of(request)?;
-    let planned = run.stage("keys and alignment", || checked.plan(run))?;
+    let (planned, is_known) = run.stage("keys and alignment", || checked.plan(run))?;
     let batch = run.stage("columns", || checked.assemble(&planned, run))?;
     run.check()?;
     check_unchanged(request)?;
@@ -47,7 +48,7 @@ fn joined(request: &JoinRequest, run: &Run) -> Result<Frame> {
         pages_skipped: run.counters.pages_skipped.load(Ordering::Relaxed),
         threads: rayon::current_num_threads(),
         memory_peak: run.memory_peak(),
-        tables: table_stats(&checked, &planned),
+        tables: table_stats(&checked, &planned, is_known),
         spans: run.spans(),
         ..JoinStats::default()
     };
@@ -66,11 +67,11 @@ fn joined(request: &JoinRequest, run: &Run) -> Result<Frame> {
 /// Those of [`join`] that show before features are read.
 pub fn explain(request: &JoinRequest, run: &Run) -> Result<Explanation> {
     let checked = Checked::of(request)?;
-    let planned = checked.plan(run)?;
-    Explanation::of(&checked, &planned, table_stats(&checked, &planned), run)
+    let (planned, is_known) = checked.plan(run)?;
+    Explanation::of(&checked, &planned, table_stats(&checked, &planned, is_known), run)
 }
 
-fn table_stats(checked: &Checked<'_>, planned: &Planned) -> Vec<TableStats> {
+fn table_stats(checked: &Checked<'_>, planned: &Planned, is_known: bool) -> Vec<TableStats> {
     checked
         .tables
         .iter()
@@ -79,6 +80,7 @@ fn table_stats(checked: &Checked<'_>, planned: &Planned) -> Vec<TableStats> {
             name: table.request.name.clone(),
             files: table.request.table.files().len(),
             rows: table.request.table.rows(),
+            keys: if is_known { REMEMBERED } else { plan.origin },
             rows_considered: plan.considered,
             rows_matched: plan.map.matched(),
             null_keys: plan.nulls,

@@ -122,6 +122,7 @@ mod tests {
             reason: String::new(),
             nulls: 0,
             considered: 0,
+            origin: "read",
         }
     }
 

@@ -17,7 +17,7 @@ use crate::last::Last;
 use crate::remembered::{PlanOf, numbers};
 use crate::request::{Duplicates, How};
 use crate::side::SideKeys;
-use crate::sides::Sides;
+use crate::sides::{READ, Sides};
 
 /// Which rows of which table stand in which row of the output.
 pub(crate) struct Planned {
@@ -40,6 +40,8 @@ pub(crate) struct PlannedTable {
     pub(crate) nulls: u64,
     /// Rows whose keys were read.
     pub(crate) considered: u64,
+    /// Where the keys are from.
+    pub(crate) origin: &'static str,
 }
 
 impl Planned {
@@ -55,20 +57,21 @@ impl Planned {
 impl Checked<'_> {
     /// Reads the keys and aligns them; of a join that wants the last rows, only as many keys as that takes.
     ///
-    /// A join without a spine that was planned before, on the same files, is not planned again.
-    pub(crate) fn plan(&self, run: &Run) -> Result<Arc<Planned>> {
+    /// A join without a spine that was planned before, on the same files, is not planned again: this says whether it
+    /// was.
+    pub(crate) fn plan(&self, run: &Run) -> Result<(Arc<Planned>, bool)> {
         let Some(remembered) = self.request.remembered.as_ref().filter(|_| self.request.spine.is_none())
         else {
-            return self.plan_anew(run).map(Arc::new);
+            return self.plan_anew(run).map(|planned| (Arc::new(planned), false));
         };
         let of = self.plan_of();
         if let Some(known) = remembered.plan(&of) {
-            return Ok(known);
+            return Ok((known, true));
         }
         let planned = Arc::new(self.plan_anew(run)?);
         // A file that changed while this was made has another number when it is opened again.
         remembered.keep_plan(of, &planned);
-        Ok(planned)
+        Ok((planned, false))
     }
 
     fn plan_of(&self) -> PlanOf {
@@ -100,7 +103,7 @@ impl Checked<'_> {
     }
 
     fn plan_within(&self, bounds: &Bounds, last: Option<u64>, run: &Run) -> Result<Planned> {
-        let Sides { base, tables } = self.read_sides(bounds, run)?;
+        let Sides { base, tables, origins } = self.read_sides(bounds, run)?;
         // Without a spine the base is the first table, which needs no alignment.
         let (own, others) = self.tables.split_at(self.tables.len() - tables.len());
         let aligned = self.align_all(&base, others, &tables, run)?;
@@ -120,6 +123,7 @@ impl Checked<'_> {
             reason: "its rows are the ones to fill".to_owned(),
             nulls: base.nulls,
             considered: base.considered,
+            origin: READ,
         });
         let others = aligned.into_iter().zip(tables).map(|(aligned, side)| PlannedTable {
             map: aligned.map.at(&rows),
@@ -128,8 +132,10 @@ impl Checked<'_> {
             reason: aligned.reason,
             nulls: side.nulls,
             considered: side.considered,
+            origin: READ,
         });
-        let tables: Vec<PlannedTable> = own.chain(others).collect();
+        let with_origin = |(table, origin)| PlannedTable { origin, ..table };
+        let tables: Vec<PlannedTable> = own.chain(others).zip(origins).map(with_origin).collect();
         Ok(Planned { base, rows, tables })
     }
 

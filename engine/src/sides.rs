@@ -19,7 +19,13 @@ pub(crate) struct Sides {
     pub(crate) base: Arc<SideKeys>,
     /// The tables to fill them from: all of the request, but for a first table that is the base.
     pub(crate) tables: Vec<Arc<SideKeys>>,
+    /// Where the keys of each table of the request are from.
+    pub(crate) origins: Vec<&'static str>,
 }
+
+pub(crate) const READ: &str = "read";
+pub(crate) const AS_FIRST: &str = "as the first";
+pub(crate) const REMEMBERED: &str = "remembered";
 
 /// Whether keys are read without a look at how they are stored, or only where they are not stored as the first
 /// table's.
@@ -37,14 +43,18 @@ struct New {
 
 impl Checked<'_> {
     pub(crate) fn read_sides(&self, bounds: &Bounds, run: &Run) -> Result<Sides> {
-        let mut sides = self.sides(bounds, run)?.into_iter();
+        let mut origins = vec![READ; self.tables.len()];
+        let mut sides = self.sides(bounds, &mut origins, run)?.into_iter();
         let base = sides.next().ok_or_else(|| Error::internal("a join without a base"))?;
-        Ok(Sides { base, tables: sides.collect() })
+        Ok(Sides { base, tables: sides.collect(), origins })
     }
 
     /// The base first, then the tables that fill it.
-    fn sides(&self, bounds: &Bounds, run: &Run) -> Result<Vec<Arc<SideKeys>>> {
+    fn sides(&self, bounds: &Bounds, origins: &mut [&'static str], run: &Run) -> Result<Vec<Arc<SideKeys>>> {
         let mut sides = self.known(bounds);
+        for (origin, known) in origins.iter_mut().zip(&sides) {
+            *origin = if known.is_some() { REMEMBERED } else { READ };
+        }
         let all: Vec<usize> = (0..self.tables.len()).collect();
         let unknown: Vec<usize> =
             all.iter().copied().zip(&sides).filter_map(|(at, known)| known.is_none().then_some(at)).collect();
@@ -52,10 +62,18 @@ impl Checked<'_> {
             Some(new) => self.take(&mut sides, &unknown, new, bounds, run)?,
             None => {
                 // One key needs the wide form, and so all do: what is known is of no use.
+                origins.fill(READ);
                 let new = self.read(&all, Compared::No, Width::Wide, bounds, run)?.ok_or_else(too_wide)?;
                 self.take(&mut sides, &all, new, bounds, run)?
             }
         };
+        let first = sides.first().cloned().flatten();
+        for (origin, side) in origins.iter_mut().zip(&sides).skip(1) {
+            let is_first = first.as_ref().zip(side.as_ref()).is_some_and(|(a, b)| Arc::ptr_eq(a, b));
+            if *origin == READ && is_first {
+                *origin = AS_FIRST;
+            }
+        }
         spine.into_iter().map(Some).chain(sides).collect::<Option<_>>().ok_or_else(lost)
     }
 

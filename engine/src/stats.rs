@@ -56,13 +56,16 @@ pub struct TableStats {
     pub rows: u64,
     /// Rows whose key was read (the others were excluded by statistics).
     pub rows_considered: u64,
+    /// Where its keys are from: `read`; `as the first` when they are stored as the first table's, byte for byte, and
+    /// so need not be decoded; `remembered` from an earlier join.
+    pub keys: &'static str,
     /// Rows of the frame that found a row here.
     pub rows_matched: u64,
     /// Rows whose key is null: they match nothing.
     pub null_keys: u64,
     /// Row groups of its files.
     pub row_groups: usize,
-    /// `base`, `identity`, `merge` or `hash`.
+    /// `base`, `identity`, `run`, `merge` or `hash`.
     pub alignment: &'static str,
     /// Why that alignment was taken.
     pub reason: String,

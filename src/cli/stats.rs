@@ -41,7 +41,17 @@ pub(super) fn all(stats: &JoinStats, write_ms: Option<f64>) -> String {
 fn tables(stats: &JoinStats) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(["table", "files", "rows", "considered", "matched", "null keys", "alignment", "why"]);
+    table.set_header([
+        "table",
+        "files",
+        "rows",
+        "considered",
+        "keys",
+        "matched",
+        "null keys",
+        "alignment",
+        "why",
+    ]);
     for t in &stats.tables {
         let count = |n: u64| Cell::new(Count(n)).set_alignment(CellAlignment::Right);
         table.add_row([
@@ -49,6 +59,7 @@ fn tables(stats: &JoinStats) -> String {
             count(t.files as u64),
             count(t.rows),
             count(t.rows_considered),
+            Cell::new(t.keys),
             count(t.rows_matched),
             count(t.null_keys),
             Cell::new(t.alignment),
