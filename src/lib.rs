@@ -29,6 +29,8 @@
 //!
 //! Errors say what the caller can do about them: see [`ErrorKind`].
 
+mod input;
+mod managed;
 mod output;
 mod spec;
 mod store;
@@ -39,6 +41,12 @@ pub use hypostyle_engine::{
 };
 pub use hypostyle_io::{Error, ErrorKind, IoMode, Result, Run};
 pub use hypostyle_lock as lock;
+pub use input::{read_rows, read_rows_from};
+pub use managed::{
+    AsOf, Committed, Coordination, Difference, Finding, GcOptions, GcReport, Initialized, LockReport,
+    RepairReport, SnapshotReport, TableChange, Transaction, TransactionOptions, WriteMode, WriteOptions,
+    init,
+};
 pub use output::{Format, OutputFile, readable, shortened, write_batch, write_file};
 pub use spec::{ColumnSpec, Columns, JoinSpec, Missing, RowsSpec, SpineSpec, TableSpec};
 pub use store::{FileReport, JoinOptions, Pending, Store, TableColumn, TableReport, fill_matrix, spawn};

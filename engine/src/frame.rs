@@ -38,6 +38,18 @@ impl Frame {
         self.batch
     }
 
+    /// The number of the snapshot that all its tables were read from; `None` outside a managed store.
+    pub fn snapshot(&self) -> Option<u64> {
+        self.stats.snapshot
+    }
+
+    /// The same frame, known to be of that snapshot.
+    #[must_use]
+    pub fn of_snapshot(mut self, snapshot: Option<u64>) -> Self {
+        self.stats.snapshot = snapshot;
+        self
+    }
+
     /// Names and types of the columns.
     pub fn schema(&self) -> SchemaRef {
         self.batch.schema()

@@ -10,6 +10,9 @@ pub struct JoinStats {
     pub rows: u64,
     /// Columns of the frame, keys included.
     pub columns: u64,
+    /// The snapshot that all tables were read from, in a managed store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<u64>,
     /// Bytes asked of storage.
     pub bytes_read: u64,
     /// Requests made to storage.

@@ -144,6 +144,23 @@ impl ParquetFile {
             .hint("write a new file and rename it over the old one, and ask again"))
     }
 
+    /// The CRC-32 of the footer with its length and magic: what a list of files says of this one, checked without
+    /// reading its pages.
+    ///
+    /// # Errors
+    /// Those of reading it.
+    pub fn footer_checksum(&self) -> Result<u32> {
+        let from_io = |e| Error::from_io(&self.path, e);
+        let size = self.source.len();
+        let end = self.source.read(size.saturating_sub(8), 8).map_err(from_io)?;
+        let length = end.first_chunk::<4>().map_or(0, |l| u64::from(u32::from_le_bytes(*l)));
+        let start = size.checked_sub(length + 8);
+        let start =
+            start.ok_or_else(|| Error::corrupt("the footer is larger than the file").path(&self.path))?;
+        let length = usize::try_from(size - start).map_err(|_| Error::limit("the footer is too large"))?;
+        Ok(crc32fast::hash(&self.source.read(start, length).map_err(from_io)?))
+    }
+
     pub(crate) fn source(&self) -> &Arc<dyn Source> {
         &self.source
     }

@@ -55,6 +55,7 @@ mod slab;
 mod source;
 mod table;
 mod types;
+mod write;
 
 pub use alike::StoredColumn;
 pub use describe::{ColumnDescription, FileDescription, GroupDescription};
@@ -70,3 +71,4 @@ pub use slab::Slab;
 pub use source::{IoMode, Source};
 pub use table::{Column, Missing, Table};
 pub use types::{fixed_width, is_key_type, widen};
+pub use write::{fast_file, fast_properties};

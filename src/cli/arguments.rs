@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use bytesize::ByteSize;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use hypostyle::{Error, How, IoMode, JoinOptions, JoinSpec, Result, SpineSpec, Store, Strategy, TableSpec};
+use hypostyle::{
+    AsOf, Error, How, IoMode, JoinOptions, JoinSpec, Result, SpineSpec, Store, Strategy, TableSpec,
+};
 
 /// What to join, and how.
 #[derive(Debug, Args)]
@@ -41,6 +43,9 @@ pub(super) struct Query {
     /// Only the N rows with the greatest first keys
     #[arg(long, value_name = "N")]
     last: Option<u64>,
+    /// The snapshot to read, in a managed store: a number, a time or a tag; the newest when left out
+    #[arg(long, value_name = "S")]
+    as_of: Option<AsOf>,
     /// Name columns `table__column`
     #[arg(long)]
     full_names: bool,
@@ -87,6 +92,7 @@ impl Query {
         options.memory_limit = self.memory_limit;
         options.io = self.io;
         options.strategy = self.strategy;
+        options.as_of.clone_from(&self.as_of);
         Ok(Request { store, spec, options })
     }
 

@@ -9,14 +9,20 @@ mod explain;
 mod failure;
 mod figures;
 mod fixture;
+mod history;
+mod init;
 mod inspect;
 mod join;
+mod lock;
 mod preview;
 mod progress;
+mod root;
 mod schema;
 mod stats;
 mod stdout;
 mod trace;
+mod upkeep;
+mod write;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -59,6 +65,17 @@ enum Verb {
     Join(join::Join),
     Explain(explain::Explain),
     Inspect(inspect::Inspect),
+    Init(init::Init),
+    Write(write::Write),
+    Delete(write::Delete),
+    Files(history::Files),
+    Log(history::Log),
+    Diff(history::Diff),
+    Tag(history::Tag),
+    Lock(lock::Lock),
+    Compact(upkeep::Compact),
+    Gc(upkeep::Gc),
+    Repair(upkeep::Repair),
     Fixture(fixture::Fixture),
     Demo(demo::Demo),
     Schema(schema::Schema),
@@ -88,6 +105,17 @@ fn run(command: &Hypostyle) -> Result<()> {
         Verb::Join(join) => join.run(common),
         Verb::Explain(explain) => explain.run(common),
         Verb::Inspect(inspect) => inspect.run(common),
+        Verb::Init(init) => init.run(common),
+        Verb::Write(write) => write.run(common),
+        Verb::Delete(delete) => delete.run(common),
+        Verb::Files(files) => files.run(common),
+        Verb::Log(log) => log.run(common),
+        Verb::Diff(diff) => diff.run(common),
+        Verb::Tag(tag) => tag.run(common),
+        Verb::Lock(lock) => lock.run(common),
+        Verb::Compact(compact) => compact.run(common),
+        Verb::Gc(gc) => gc.run(common),
+        Verb::Repair(repair) => repair.run(common),
         Verb::Fixture(fixture) => fixture.run(common),
         Verb::Demo(demo) => demo.run(common),
         Verb::Schema(schema) => schema.run(),

@@ -67,6 +67,10 @@ pub struct JoinSpec {
     /// Which of the rows are wanted; all, when left out.
     #[serde(default, skip_serializing_if = "wire::is_default")]
     pub rows: RowsSpec,
+    /// The snapshot that is read, in a managed store: a number, a time or a tag; the newest, when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "schema::Scalar")]
+    pub as_of: Option<String>,
 }
 
 /// Where the rows to fill come from.
@@ -250,6 +254,13 @@ impl JoinSpec {
     #[must_use]
     pub fn full_names(mut self, full_names: bool) -> Self {
         self.full_names = full_names;
+        self
+    }
+
+    /// Reads the snapshot of that number, moment or tag, in a managed store.
+    #[must_use]
+    pub fn as_of(mut self, as_of: impl Into<String>) -> Self {
+        self.as_of = Some(as_of.into());
         self
     }
 

@@ -195,7 +195,7 @@ fn wrong_yaml_is_an_error_that_names_the_line_and_the_mend() {
     check(" \n\n", "the spec is empty", None);
 }
 
-const KEYS: &str = "there are `key`, `how`, `full_names`, `spine`, `tables`, `rows`";
+const KEYS: &str = "there are `key`, `how`, `full_names`, `spine`, `tables`, `rows`, `as_of`";
 
 #[test]
 fn hostile_yaml_is_refused_quickly() {
@@ -432,4 +432,22 @@ fn how_long_a_spec_of_twenty_tables_takes() {
         times[500]
     };
     println!("JSON {:?}, YAML {:?}", time(JoinSpec::from_json), time(JoinSpec::from_yaml));
+}
+
+#[test]
+fn the_snapshot_is_a_number_a_time_or_a_tag() {
+    for (written, expected) in [
+        ("as_of: 42", Some("42")),
+        ("as_of: 2024-12-25T06:00:00Z", Some("2024-12-25T06:00:00Z")),
+        ("as_of: release_7", Some("release_7")),
+        ("", None),
+    ] {
+        let yaml = format!("tables: [{{path: w.parquet, columns: [a]}}]\n{written}");
+        let spec = JoinSpec::from_yaml(&yaml).unwrap();
+        assert_eq!(spec.as_of.as_deref(), expected, "{written}");
+        let json = serde_json::to_string(&spec).unwrap();
+        assert_eq!(JoinSpec::from_json(&json).unwrap(), spec, "{json}");
+    }
+    let json = r#"{"tables": [{"path": "w.parquet", "columns": ["a"]}], "as_of": 7}"#;
+    assert_eq!(JoinSpec::from_json(json).unwrap().as_of.as_deref(), Some("7"));
 }

@@ -129,6 +129,7 @@ struct SpecWire<T> {
     #[serde(default)]
     tables: Vec<TableSpec>,
     rows: Option<RowsWire<T>>,
+    as_of: Option<T>,
 }
 
 impl<T: Into<String>> From<SpecWire<T>> for JoinSpec {
@@ -141,6 +142,7 @@ impl<T: Into<String>> From<SpecWire<T>> for JoinSpec {
             spine: wire.spine,
             tables: wire.tables,
             rows: wire.rows.map(RowsSpec::from).unwrap_or_default(),
+            as_of: wire.as_of.map(Into::into),
         }
     }
 }

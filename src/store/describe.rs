@@ -44,7 +44,10 @@ impl Store {
     /// # Errors
     /// Those of looking through the folder.
     pub fn tables(&self) -> Result<Vec<String>> {
-        self.place.tables()
+        match self.managed()? {
+            Some(managed) => managed.view(None, std::time::Duration::ZERO)?.names(),
+            None => self.place.tables(),
+        }
     }
 
     /// Describes a table by its name. `key` names the key columns; when it is empty, it is what `hypostyle.yaml`
@@ -56,7 +59,7 @@ impl Store {
     pub fn describe(&self, table: &str, key: &[String], options: &JoinOptions) -> Result<TableReport> {
         let run = options.run();
         self.on_pool(options, &run, || {
-            let paths = self.place.named(table).map_err(|e| e.table(table))?;
+            let paths = self.files(table, options.as_of.as_ref())?;
             let open = self.files.get();
             let files = paths.par_iter().map(|path| open.open(path, options.io, &run));
             let files = files.collect::<Result<Vec<_>>>().map_err(|e| e.table(table))?;

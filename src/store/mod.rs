@@ -4,6 +4,7 @@ mod describe;
 mod files;
 mod inspect;
 mod key;
+mod managed;
 mod pending;
 mod pool;
 mod process;
@@ -19,6 +20,7 @@ use arrow_array::RecordBatch;
 use hypostyle_engine::{Explanation, Frame, JoinRequest, Remembered, Strategy};
 use hypostyle_io::{IoMode, Run, default_memory_limit};
 
+use crate::managed::AsOf;
 use crate::spec::JoinSpec;
 use crate::{Error, Result};
 
@@ -31,6 +33,7 @@ use files::OpenFiles;
 use process::ByProcess;
 use resolve::Place;
 
+pub(crate) use pool::run as on_threads;
 pub(crate) use resolve::name_of;
 
 /// Tables under one folder, and what is known of them: opened files and their footers are kept for the next join.
@@ -42,6 +45,7 @@ pub struct Store {
     place: Place,
     files: ByProcess<OpenFiles>,
     remembered: ByProcess<Remembered>,
+    managed: ByProcess<managed::Found>,
 }
 
 /// How a join is done, apart from what is joined.
@@ -66,6 +70,10 @@ pub struct JoinOptions {
     /// that are not in the key carried along. Its key columns are called as the join's. A spec that has a spine of
     /// its own, or says `how: left`, is refused.
     pub spine: Option<RecordBatch>,
+    /// The snapshot to read, in a managed store; the newest, or what the spec says, when left out.
+    pub as_of: Option<AsOf>,
+    /// How long ago the newest snapshot may have been looked for; a join looks itself when left at zero.
+    pub staleness: Duration,
 }
 
 impl JoinOptions {
@@ -96,7 +104,7 @@ impl Store {
     }
 
     fn at(place: Place) -> Self {
-        Self { place, files: ByProcess::new(), remembered: ByProcess::new() }
+        Self { place, files: ByProcess::new(), remembered: ByProcess::new(), managed: ByProcess::new() }
     }
 
     /// Where relative paths begin.
@@ -119,8 +127,8 @@ impl Store {
     pub fn join_with(&self, spec: &JoinSpec, options: &JoinOptions) -> Result<Frame> {
         let run = options.run();
         self.on_pool(options, &run, || {
-            let request = self.request(spec, options, &run)?;
-            hypostyle_engine::join(&request, &run)
+            self.at_one_snapshot(spec, options, &run, |request| hypostyle_engine::join(request, &run))
+                .map(|(frame, snapshot)| frame.of_snapshot(snapshot))
         })
     }
 
@@ -131,8 +139,8 @@ impl Store {
     pub fn explain(&self, spec: &JoinSpec, options: &JoinOptions) -> Result<Explanation> {
         let run = options.run();
         self.on_pool(options, &run, || {
-            let request = self.request(spec, options, &run)?;
-            hypostyle_engine::explain(&request, &run)
+            self.at_one_snapshot(spec, options, &run, |request| hypostyle_engine::explain(request, &run))
+                .map(|(explanation, _)| explanation)
         })
     }
 
@@ -144,10 +152,42 @@ impl Store {
         self.place.files(path)
     }
 
-    fn request(&self, spec: &JoinSpec, options: &JoinOptions, run: &Run) -> Result<JoinRequest> {
-        let request =
-            run.stage("open", || request::of(&self.place, &self.files.get(), spec, options, run))?;
-        Ok(JoinRequest { remembered: Some(self.remembered.get()), ..request })
+    /// Does what is asked with the tables of one snapshot, whose number is given back as well.
+    ///
+    /// A snapshot that gc takes away under a reader who wanted the newest is a snapshot that is not the newest any
+    /// more: the newest is then taken.
+    fn at_one_snapshot<T>(
+        &self,
+        spec: &JoinSpec,
+        options: &JoinOptions,
+        run: &Run,
+        work: impl Fn(&JoinRequest) -> Result<T>,
+    ) -> Result<(T, Option<u64>)> {
+        let managed = self.managed()?;
+        let as_of = request::as_of(spec, options)?;
+        if managed.is_none() && as_of.is_some() {
+            return Err(Error::invalid("`as_of` needs a managed store, and the root is none")
+                .hint("`hypostyle init` makes it one"));
+        }
+        loop {
+            let newest = |managed: &std::sync::Arc<crate::managed::Managed>| {
+                managed.view(as_of.as_ref(), options.staleness).map(|view| view.number())
+            };
+            let view = managed.as_ref().map(|m| m.view(as_of.as_ref(), options.staleness)).transpose()?;
+            let number = view.as_ref().map(crate::managed::View::number);
+            let open = || request::of(&self.place, &self.files.get(), view.as_ref(), spec, options, run);
+            let done = run.stage("open", open).and_then(|request| {
+                work(&JoinRequest { remembered: Some(self.remembered.get()), ..request })
+            });
+            match (done, &managed) {
+                (Err(error), Some(managed)) if error.kind() == crate::ErrorKind::Corrupt => {
+                    if as_of.is_some() || newest(managed).ok() == number {
+                        return Err(error);
+                    }
+                }
+                (done, _) => return done.map(|answer| (answer, number)),
+            }
+        }
     }
 
     /// Runs work on the pool of as many threads as asked for.

@@ -64,7 +64,7 @@ fn build(threads: usize) -> Result<ThreadPool> {
 }
 
 /// Runs work on the pool of so many threads, in its turn; right here, if this is one of them already.
-pub(super) fn run<T: Send>(
+pub(crate) fn run<T: Send>(
     threads: Option<usize>,
     run: Option<&Run>,
     work: impl FnOnce() -> Result<T> + Send,

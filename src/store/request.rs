@@ -10,13 +10,24 @@ use rayon::prelude::*;
 
 use super::files::OpenFiles;
 use super::resolve::Place;
-use super::{JoinOptions, key};
+use super::{JoinOptions, key, managed};
+use crate::managed::{AsOf, ListedTable, View};
 use crate::spec::{ColumnSpec, Columns, JoinSpec, Missing, TableSpec};
 use crate::{Error, Result};
+
+/// The snapshot that is asked for.
+pub(super) fn as_of(spec: &JoinSpec, options: &JoinOptions) -> Result<Option<AsOf>> {
+    match (&options.as_of, &spec.as_of) {
+        (Some(as_of), _) => Ok(Some(as_of.clone())),
+        (None, Some(text)) => text.parse().map(Some),
+        (None, None) => Ok(None),
+    }
+}
 
 pub(super) fn of(
     place: &Place,
     files: &OpenFiles,
+    view: Option<&View<'_>>,
     spec: &JoinSpec,
     options: &JoinOptions,
     run: &Run,
@@ -25,8 +36,13 @@ pub(super) fn of(
     let open = |name: &str, paths: Vec<std::path::PathBuf>, missing| {
         open_table(files, name, &paths, missing, options.io, run)
     };
-    let open_one = |table: &TableSpec| -> Result<Table> {
+    let listed = |table: &TableSpec| listed(place, view, table).map_err(|e| e.table(table.label()));
+    let listed = spec.tables.iter().map(listed).collect::<Result<Vec<_>>>()?;
+    let open_one = |(table, listed): (&TableSpec, &Option<ListedTable>)| -> Result<Table> {
         let name = table.label();
+        if let (Some(listed), Some(view)) = (listed, view) {
+            return open_listed(files, &name, listed, view, options.io, run);
+        }
         let paths = match &table.path {
             Some(path) => place.files(path),
             None => place.named(&name),
@@ -37,7 +53,7 @@ pub(super) fn of(
         };
         paths.and_then(|paths| open(&name, paths, missing)).map_err(|e| e.table(&name))
     };
-    let opened = spec.tables.par_iter().map(open_one).collect::<Result<Vec<_>>>()?;
+    let opened = spec.tables.par_iter().zip(&listed).map(open_one).collect::<Result<Vec<_>>>()?;
     let place_error = |e: Error| e.table("spine");
     let spine_table = spec.spine.as_ref().map(|spine| {
         let paths = place.files(&spine.path).map_err(place_error)?;
@@ -45,7 +61,10 @@ pub(super) fn of(
     });
     let spine_table = spine_table.transpose()?;
     let key = match spec.key.as_slice() {
-        [] => key_of(place, spec, &opened, spine_table.as_ref(), options)?,
+        [] => match key_of_listed(spec, &listed) {
+            Some(key) => key,
+            None => key_of(place, spec, &opened, spine_table.as_ref(), options)?,
+        },
         given => given.to_vec(),
     };
     let tables = spec.tables.iter().zip(opened).map(|(table, opened)| {
@@ -125,6 +144,48 @@ fn key_of(
         _ => None,
     };
     key::shared(&tables, in_memory.or_else(in_file).as_deref())
+}
+
+/// The table that a managed store lists, where that is what is meant.
+fn listed(place: &Place, view: Option<&View<'_>>, table: &TableSpec) -> Result<Option<ListedTable>> {
+    let Some(view) = view else { return Ok(None) };
+    match &table.path {
+        None => view.table(&table.label()).map(Some),
+        Some(path) if managed::as_name(path) => match view.find(path)? {
+            None if place.files(path).is_err() => view.table(path).map(Some),
+            found => Ok(found),
+        },
+        Some(path) => managed::check_path(view, place, path).map(|()| None),
+    }
+}
+
+/// The key that all tables have by their first writes.
+fn key_of_listed(spec: &JoinSpec, listed: &[Option<ListedTable>]) -> Option<Vec<String>> {
+    let keys = spec.tables.iter().zip(listed).filter(|(table, _)| table.key.is_empty());
+    let mut keys = keys.map(|(_, listed)| listed.as_ref().map(|listed| &listed.key));
+    let first = keys.next()??;
+    keys.all(|key| key == Some(first)).then(|| first.clone())
+}
+
+fn open_listed(
+    files: &OpenFiles,
+    name: &str,
+    listed: &ListedTable,
+    view: &View<'_>,
+    mode: IoMode,
+    run: &Run,
+) -> Result<Table> {
+    let mode = view.io_mode(mode);
+    let open = |(at, path): (usize, &std::path::PathBuf)| {
+        run.check()?;
+        let file = run.span("open", || name.to_owned(), || files.open(path, mode, run));
+        let file = file.map_err(|e| listed.gone(e))?;
+        view.check(&file, listed, at)?;
+        Ok(file)
+    };
+    let opened = listed.paths().par_iter().enumerate().map(open).collect::<Result<Vec<_>>>();
+    // Files of before a column was added have nulls there.
+    Table::new(name, opened.map_err(|e: Error| e.table(name))?, hypostyle_io::Missing::Null)
 }
 
 fn open_table(

@@ -7,6 +7,7 @@
 
 mod failures;
 mod joins;
+mod managed;
 mod outputs;
 mod usage;
 mod world;

@@ -5,7 +5,27 @@ use crate::world::World;
 fn the_help_of_every_verb_is_the_one_that_was_read() {
     let world = World::new();
     let mut help = String::new();
-    for verb in ["", "join", "explain", "inspect", "fixture", "demo", "schema", "completions"] {
+    for verb in [
+        "",
+        "join",
+        "explain",
+        "inspect",
+        "init",
+        "write",
+        "delete",
+        "files",
+        "log",
+        "diff",
+        "tag",
+        "lock",
+        "compact",
+        "gc",
+        "repair",
+        "fixture",
+        "demo",
+        "schema",
+        "completions",
+    ] {
         help += &format!("$ hypostyle {verb} --help\n{}\n", world.run(&format!("{verb} --help")).text());
     }
     insta::assert_snapshot!("help", help);

@@ -1,0 +1,175 @@
+//! A folder becomes a managed store.
+
+use std::path::Path;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::commit::{CommitPoint, Local};
+use super::files::Files;
+use super::layout::Layout;
+use super::manifest::Manifest;
+use super::unique::{now, unique, who};
+use crate::{Error, ErrorKind, Result};
+
+/// Who decides which commit is next.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Coordination {
+    /// The file system, for processes of one machine.
+    #[default]
+    Local,
+}
+
+impl FromStr for Coordination {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "local" => Ok(Self::Local),
+            _ if text.starts_with("etcd://") => Err(Error::new(
+                ErrorKind::Unsupported,
+                "this build of hypostyle cannot coordinate through etcd",
+            )
+            .hint("use --coordination local for the processes of one machine")),
+            other => {
+                Err(Error::invalid(format!("`{other}` is no coordination")).hint("local, or etcd://H:P,H:P"))
+            }
+        }
+    }
+}
+
+/// What became of a folder.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Initialized {
+    /// The root, as it was given.
+    pub root: std::path::PathBuf,
+    /// The store's own name, which no other has.
+    pub store: String,
+    /// The file system it lies on.
+    pub file_system: &'static str,
+}
+
+/// What `store.json` says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Marker {
+    format: u32,
+    pub(super) store: String,
+    coordination: String,
+}
+
+/// Makes a folder a managed store. Files that lie there stay where they are, and belong to no table.
+///
+/// # Errors
+/// [`InvalidRequest`](ErrorKind::InvalidRequest) if it is one already, or lies inside another or around one;
+/// [`Unsupported`](ErrorKind::Unsupported) on a file system where local coordination does not hold.
+pub fn init(root: impl AsRef<Path>, coordination: &Coordination) -> Result<Initialized> {
+    let Coordination::Local = coordination;
+    with(root.as_ref(), &Files::default())
+}
+
+pub(super) fn with(root: &Path, files: &Files) -> Result<Initialized> {
+    let layout = Layout::of(root);
+    let root = layout.root();
+    let metadata = std::fs::metadata(root).map_err(|e| Error::from_io(root, e))?;
+    if !metadata.is_dir() {
+        return Err(Error::invalid("the root is not a folder").path(root));
+    }
+    if read_marker(&layout)?.is_some() {
+        return Err(already(&layout));
+    }
+    alone(root)?;
+    let file_system = hypostyle_lock::local_file_system(root).map_err(super::locks::from_lock)?;
+    files.make_folder(&layout.meta())?;
+    files.sync_folder(root)?;
+    for folder in [layout.snapshots(), layout.checkpoints(), layout.staging(), layout.locks()] {
+        files.make_folder(&folder)?;
+    }
+    files.sync_folder(&layout.meta())?;
+    let store = unique();
+    let first = Manifest {
+        number: 0,
+        time: now(),
+        commit: store.clone(),
+        who: who(),
+        what: "init".to_owned(),
+        parent: None,
+        horizon: 0,
+        checkpoint: None,
+        recent: Default::default(),
+        changes: Default::default(),
+    };
+    // Another `init` at the same time may have made it, just as well.
+    Local::new(layout.clone(), files.clone()).propose(&first)?;
+    let marker = Marker { format: 1, store: store.clone(), coordination: "local".to_owned() };
+    let text =
+        serde_json::to_string_pretty(&marker).map_err(|e| Error::internal("no JSON").source(e))? + "\n";
+    let staged = layout.staging().join(format!("{store}.json"));
+    let linked = files.create(&staged, text.as_bytes()).and_then(|()| files.link(&staged, &layout.marker()));
+    let _ = files.remove(&staged);
+    if !linked? {
+        return Err(already(&layout));
+    }
+    files.sync_folder(&layout.meta())?;
+    Ok(Initialized { root: root.to_owned(), store, file_system })
+}
+
+fn already(layout: &Layout) -> Error {
+    Error::invalid("the root is a managed store already").path(layout.root())
+}
+
+/// A store inside another would have its files taken for tables, or be taken away by gc.
+fn alone(root: &Path) -> Result<()> {
+    let from_io = |e| Error::from_io(root, e);
+    let root = root.canonicalize().map_err(from_io)?;
+    let is_store = |folder: &Path| Layout::of(folder).marker().exists();
+    if let Some(outer) = root.ancestors().skip(1).find(|folder| is_store(folder)) {
+        return Err(Error::invalid("the root would lie inside another managed store")
+            .path(&root)
+            .hint(format!("the other one is {}", outer.display())));
+    }
+    let below = walkdir::WalkDir::new(&root).min_depth(1).max_depth(DEEPEST).follow_links(false);
+    let inner =
+        below.into_iter().flatten().find(|entry| entry.file_type().is_dir() && is_store(entry.path()));
+    match inner {
+        Some(inner) => Err(Error::invalid("the root would have another managed store inside")
+            .path(&root)
+            .hint(format!("the other one is {}", inner.path().display()))),
+        None => Ok(()),
+    }
+}
+
+/// How far below a new root is looked for other stores.
+const DEEPEST: usize = 4;
+
+/// What kind of store a folder is; `None` for a folder of files.
+pub(super) fn read_marker(layout: &Layout) -> Result<Option<Marker>> {
+    let path = layout.marker();
+    let text = match std::fs::read(&path) {
+        Ok(text) => text,
+        Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(e) => return Err(Error::from_io(&path, e)),
+    };
+    let wrong =
+        |what: String| Error::corrupt(what).path(&path).hint("`hypostyle repair` says what can be done");
+    let marker: Marker = serde_json::from_slice(&text)
+        .map_err(|e| wrong(format!("it does not say what store this is: {e}")))?;
+    if marker.format != 1 {
+        return Err(Error::unsupported(format!("the store has format {}, and 1 is known", marker.format))
+            .path(&path)
+            .hint("a newer hypostyle made it"));
+    }
+    if marker.coordination != "local" {
+        return Err(marker
+            .coordination
+            .parse::<Coordination>()
+            .err()
+            .unwrap_or_else(|| wrong(String::new()))
+            .path(&path));
+    }
+    Ok(Some(marker))
+}

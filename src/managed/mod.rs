@@ -1,0 +1,221 @@
+//! Stores that many write and many read: snapshots of all tables together, made by one commit after another.
+//!
+//! Data files are immutable and have unique names; a manifest says which of them are which table's; whoever gives a
+//! manifest the next number has committed. So a reader needs the number of the newest manifest and nothing else: no
+//! lock, no waiting, and no mixture. `docs/consistency.md` says what is promised, and which test shows it.
+
+mod as_of;
+mod checkpoint;
+mod commit;
+mod compact;
+mod files;
+mod gc;
+mod head;
+mod history;
+mod init;
+mod layout;
+mod locks;
+mod manifest;
+mod repair;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+mod transaction;
+mod unique;
+mod write;
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use hypostyle_io::{IoMode, ParquetFile};
+use hypostyle_lock::LocalLocks;
+
+use crate::{Error, Result};
+use commit::{CommitPoint, Ground, Local};
+use files::Files;
+use layout::Layout;
+use manifest::{FileEntry, TableEntry};
+use snapshot::{Kept, Snapshot};
+
+pub use as_of::AsOf;
+pub use gc::{GcOptions, GcReport};
+pub use history::{Difference, SnapshotReport, TableChange};
+pub use init::{Coordination, Initialized, init};
+pub use locks::LockReport;
+pub use repair::{Finding, RepairReport};
+pub use transaction::{Committed, Transaction, TransactionOptions, WriteMode, WriteOptions};
+
+/// A managed store, opened.
+#[derive(Debug)]
+pub(crate) struct Managed {
+    layout: Layout,
+    files: Files,
+    point: Box<dyn CommitPoint>,
+    kept: Kept,
+    locks: LocalLocks,
+    /// The newest snapshot that this process has seen.
+    known: AtomicU64,
+    /// When it was looked for last.
+    looked: Mutex<Option<Instant>>,
+    /// Opened files that were found to be those that are listed, by their number.
+    checked: Mutex<std::collections::HashSet<u64>>,
+}
+
+/// The files of a table as of a snapshot.
+#[derive(Clone, Debug)]
+pub(crate) struct ListedTable {
+    pub(crate) name: String,
+    pub(crate) key: Vec<String>,
+    files: Vec<(PathBuf, FileEntry)>,
+}
+
+/// Tables as of one snapshot.
+#[derive(Debug)]
+pub(crate) struct View<'s> {
+    managed: &'s Managed,
+    snapshot: Snapshot<'s>,
+}
+
+impl Managed {
+    /// The store in a folder, if it is managed.
+    pub(crate) fn at(root: &Path) -> Result<Option<Self>> {
+        Self::with(root, Files::default())
+    }
+
+    fn with(root: &Path, files: Files) -> Result<Option<Self>> {
+        let layout = Layout::of(root);
+        if init::read_marker(&layout)?.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            point: Box::new(Local::new(layout.clone(), files.clone())),
+            locks: locks::open(&layout)?,
+            layout,
+            files,
+            kept: Kept::default(),
+            known: AtomicU64::new(0),
+            looked: Mutex::new(None),
+            checked: Mutex::default(),
+        }))
+    }
+
+    fn ground(&self) -> Ground<'_> {
+        Ground { layout: &self.layout, files: &self.files, kept: &self.kept, point: self.point.as_ref() }
+    }
+
+    /// The newest snapshot, or one that was the newest not longer ago than `staleness`.
+    fn newest(&self, staleness: Duration) -> Result<Snapshot<'_>> {
+        let poisoned = |_| Error::internal("the lock of the newest snapshot is poisoned");
+        let known = self.known.load(Ordering::Acquire);
+        let fresh = !staleness.is_zero()
+            && self.looked.lock().map_err(poisoned)?.is_some_and(|looked| looked.elapsed() <= staleness);
+        let number = if fresh { known } else { self.point.newest(known)? };
+        if !fresh {
+            self.known.fetch_max(number, Ordering::AcqRel);
+            *self
+                .looked
+                .lock()
+                .map_err(|_| Error::internal("the lock of the newest snapshot is poisoned"))? =
+                Some(Instant::now());
+        }
+        Snapshot::read(&self.layout, &self.kept, number)
+    }
+
+    /// The tables of the snapshot that a reader asks for.
+    pub(crate) fn view(&self, as_of: Option<&AsOf>, staleness: Duration) -> Result<View<'_>> {
+        let newest = self.newest(if as_of.is_some() { Duration::ZERO } else { staleness })?;
+        let snapshot = match as_of {
+            None => newest,
+            Some(as_of) => as_of::resolve(self, &newest, as_of)?,
+        };
+        Ok(View { managed: self, snapshot })
+    }
+
+    /// How a table's files are read, where the caller leaves it open: published files never change, so those on
+    /// local disks are mapped.
+    fn io_mode(&self, asked: IoMode) -> IoMode {
+        // A store that is coordinated locally lies on a local file system.
+        match asked {
+            IoMode::Auto => IoMode::Mmap,
+            asked => asked,
+        }
+    }
+
+    /// Checks, once for an opened file, that it is the one that is listed.
+    fn check(&self, opened: &ParquetFile, table: &ListedTable, at: usize) -> Result<()> {
+        let poisoned = |_| Error::internal("the lock of the checked files is poisoned");
+        let mut checked = self.checked.lock().map_err(poisoned)?;
+        if checked.contains(&opened.number()) {
+            return Ok(());
+        }
+        if let Some((_, listed)) = table.files.get(at) {
+            write::open(opened, listed, &table.name)?;
+        }
+        if checked.len() > 1 << 16 {
+            checked.clear();
+        }
+        checked.insert(opened.number());
+        Ok(())
+    }
+}
+
+impl ListedTable {
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        self.files.iter().map(|(path, _)| path.clone()).collect()
+    }
+
+    /// An error of opening one of its files.
+    pub(crate) fn gone(&self, error: Error) -> Error {
+        write::gone(error, &self.name)
+    }
+}
+
+impl View<'_> {
+    /// The snapshot's number.
+    pub(crate) fn number(&self) -> u64 {
+        self.snapshot.number()
+    }
+
+    /// How a table's files are read, where the caller leaves it open.
+    pub(crate) fn io_mode(&self, asked: IoMode) -> IoMode {
+        self.managed.io_mode(asked)
+    }
+
+    /// Checks that an opened file is the one that is listed.
+    pub(crate) fn check(&self, opened: &ParquetFile, table: &ListedTable, at: usize) -> Result<()> {
+        self.managed.check(opened, table, at)
+    }
+
+    /// The names of all tables.
+    pub(crate) fn names(&self) -> Result<Vec<String>> {
+        Ok(self.snapshot.tables()?.into_keys().collect())
+    }
+
+    /// The columns of a table.
+    pub(crate) fn schema(&self, name: &str) -> Result<Option<arrow_schema::SchemaRef>> {
+        self.snapshot.table(name)?.map(|table| write::schema_of(&table)).transpose()
+    }
+
+    /// The table of that name.
+    pub(crate) fn find(&self, name: &str) -> Result<Option<ListedTable>> {
+        let Some(entry) = self.snapshot.table(name)? else { return Ok(None) };
+        let TableEntry { key, files, .. } = entry;
+        let files = files.into_iter().map(|file| Ok((self.managed.layout.data(name, &file.name)?, file)));
+        Ok(Some(ListedTable { name: name.to_owned(), key, files: files.collect::<Result<_>>()? }))
+    }
+
+    /// The same; there must be one.
+    pub(crate) fn table(&self, name: &str) -> Result<ListedTable> {
+        self.find(name)?.ok_or_else(|| no_table(name, &self.names().unwrap_or_default()))
+    }
+}
+
+fn no_table(name: &str, names: &[String]) -> Error {
+    let error = Error::not_found("the store has no such table").table(name);
+    match hypostyle_io::did_you_mean(name, names.iter().map(String::as_str)) {
+        Some(hint) => error.hint(hint),
+        None => error.hint("`hypostyle write` makes tables; files that were put there otherwise are none"),
+    }
+}

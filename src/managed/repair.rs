@@ -1,0 +1,200 @@
+//! What is wrong with a store, and what can be done about it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::commit::{Wish, commit};
+use super::manifest::{Entry, Manifest, names};
+use super::snapshot::Snapshot;
+use super::{Managed, head};
+use crate::{Error, Result};
+
+/// Something that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Finding {
+    /// The table that suffers, if it is one alone.
+    pub table: Option<String>,
+    /// The file.
+    pub path: Option<String>,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+/// What a look through a store found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct RepairReport {
+    /// The newest snapshot by the names that are there.
+    pub newest: u64,
+    /// What is wrong; nothing, if this is empty.
+    pub findings: Vec<Finding>,
+    /// What was done, or would be with `--apply`.
+    pub actions: Vec<String>,
+    /// Whether it was done.
+    pub applied: bool,
+}
+
+impl Managed {
+    /// Looks through all manifests that are kept and all files of the newest snapshot, and says what it would do.
+    ///
+    /// What can be done without losing anything that can still be read: a table whose newest files are damaged goes
+    /// back to its newest version whose files are whole, by a commit of its own; the damaged version stays in the
+    /// history. A damaged manifest cannot be made whole again here: only a copy can bring it back.
+    pub(crate) fn repair(&self, apply: bool) -> Result<RepairReport> {
+        let numbers = head::numbers(&self.layout)?;
+        let newest = head::by_list(&self.layout)?;
+        let mut report = RepairReport { newest, applied: apply, ..RepairReport::default() };
+        let mut sound: BTreeMap<u64, (Manifest, u32)> = BTreeMap::new();
+        for number in &numbers {
+            match Manifest::read(&self.layout.snapshot(*number), *number) {
+                Ok(manifest) => drop(sound.insert(*number, manifest)),
+                Err(error) => report.find(&error),
+            }
+        }
+        let horizon = sound.get(&newest).map_or(0, |(manifest, _)| manifest.horizon);
+        for number in horizon..newest {
+            if !numbers.contains(&number) {
+                report.findings.push(Finding {
+                    table: None,
+                    path: Some(self.layout.snapshot(number).display().to_string()),
+                    what: format!("the manifest of snapshot {number} is missing"),
+                });
+            }
+        }
+        for (number, (manifest, _)) in &sound {
+            let parent = number.checked_sub(1).and_then(|before| sound.get(&before));
+            if let (Some((_, checksum)), Some(said)) = (parent, manifest.parent)
+                && *checksum != said
+            {
+                report.findings.push(Finding {
+                    table: None,
+                    path: Some(self.layout.snapshot(*number - 1).display().to_string()),
+                    what: format!("it is another one than snapshot {number} was built upon"),
+                });
+            }
+        }
+        self.note_head(newest, apply, &mut report)?;
+        if let Ok(snapshot) = Snapshot::read(&self.layout, &self.kept, newest) {
+            self.look_at_tables(&snapshot, apply, &mut report)?;
+        } else {
+            report.actions.push(format!(
+                "nothing: put a copy of the manifest of snapshot {newest} back, or read older snapshots with --as-of"
+            ));
+        }
+        Ok(report)
+    }
+
+    fn note_head(&self, newest: u64, apply: bool, report: &mut RepairReport) -> Result<()> {
+        let hint = std::fs::read_to_string(self.layout.head()).unwrap_or_default();
+        if newest > 0 && hint.trim().parse() != Ok(newest) {
+            report.actions.push(format!("write down that snapshot {newest} is the newest"));
+            if apply {
+                self.files.remove(&self.layout.head())?;
+                head::note(&self.layout, &self.files, newest);
+            }
+        }
+        Ok(())
+    }
+
+    fn look_at_tables(&self, snapshot: &Snapshot<'_>, apply: bool, report: &mut RepairReport) -> Result<()> {
+        let tables = match snapshot.tables() {
+            Ok(tables) => tables,
+            Err(error) => {
+                report.find(&error);
+                return Ok(());
+            }
+        };
+        for (name, table) in tables {
+            let faults = self.faults(&name, &table)?;
+            if faults.is_empty() {
+                continue;
+            }
+            report.findings.extend(faults);
+            match self.newest_whole(snapshot, &name, table.changed)? {
+                Some((number, whole)) => {
+                    report
+                        .actions
+                        .push(format!("take table `{name}` back to what it was in snapshot {number}"));
+                    if apply {
+                        let wish = Wish::new(format!("repair {name} as of {number}"));
+                        commit(self.ground(), &wish, |head| {
+                            let mut whole = whole.clone();
+                            whole.changed = head.number() + 1;
+                            Ok([(names::table(&name), Some(Entry::Table(whole)))].into())
+                        })?;
+                    }
+                }
+                None => report.actions.push(format!(
+                    "nothing for table `{name}`: no version of it is whole; restore its files"
+                )),
+            }
+        }
+        Ok(())
+    }
+
+    /// The files of a table that are missing or have another size or other bytes than the manifest says.
+    fn faults(&self, name: &str, table: &super::TableEntry) -> Result<Vec<Finding>> {
+        let mut faults = Vec::new();
+        for file in &table.files {
+            let path = self.layout.data(name, &file.name)?;
+            let what = match std::fs::read(&path) {
+                Err(e) => format!("the file cannot be read: {e}"),
+                Ok(bytes) if bytes.len() as u64 != file.bytes => {
+                    format!("the file has {} bytes, and the manifest says {}", bytes.len(), file.bytes)
+                }
+                Ok(bytes) if crc32fast::hash(&bytes) != file.checksum => {
+                    "its checksum does not fit".to_owned()
+                }
+                Ok(_) => continue,
+            };
+            faults.push(Finding {
+                table: Some(name.to_owned()),
+                path: Some(path.display().to_string()),
+                what,
+            });
+        }
+        Ok(faults)
+    }
+
+    /// The newest version of a table before `changed` whose files are all whole.
+    fn newest_whole(
+        &self,
+        newest: &Snapshot<'_>,
+        name: &str,
+        mut changed: u64,
+    ) -> Result<Option<(u64, super::TableEntry)>> {
+        while let Some(before) = changed.checked_sub(1).filter(|before| *before >= newest.manifest.horizon) {
+            let Ok(snapshot) = Snapshot::read(&self.layout, &self.kept, before) else { return Ok(None) };
+            let Ok(Some(table)) = snapshot.table(name) else { return Ok(None) };
+            if self.faults(name, &table)?.is_empty() {
+                return Ok(Some((before, table)));
+            }
+            changed = table.changed;
+        }
+        Ok(None)
+    }
+
+    /// Everything of the newest snapshot read and compared with its checksums.
+    #[cfg(test)]
+    pub(super) fn verify(&self) -> Result<u64> {
+        let newest = self.newest(std::time::Duration::ZERO)?;
+        for (name, table) in newest.tables()? {
+            if let Some(fault) = self.faults(&name, &table)?.into_iter().next() {
+                return Err(Error::corrupt(fault.what).table(name));
+            }
+        }
+        Ok(newest.number())
+    }
+}
+
+impl RepairReport {
+    fn find(&mut self, error: &Error) {
+        self.findings.push(Finding {
+            table: error.table_name().map(str::to_owned),
+            path: error.file_path().map(|path| path.display().to_string()),
+            what: error.message().to_owned(),
+        });
+    }
+}

@@ -1,0 +1,179 @@
+//! One snapshot: which entries it has. Immutable, so whatever is read of it is remembered.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+
+use super::checkpoint;
+use super::layout::Layout;
+use super::manifest::{Entry, Manifest, TableEntry, names};
+use crate::{Error, ErrorKind, Result};
+
+/// Manifests that are kept in memory; each is some kilobytes.
+const MOST: usize = 256;
+
+/// Entries of checkpoints that are kept in memory.
+const MOST_ENTRIES: usize = 1 << 14;
+
+/// What was read of manifests and checkpoints.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    manifests: Mutex<HashMap<u64, (Arc<Manifest>, u32)>>,
+    /// By the checkpoint's file and the entry's name.
+    entries: Mutex<HashMap<(String, String), Option<Entry>>>,
+}
+
+impl Kept {
+    /// A snapshot's manifest and its checksum.
+    pub(super) fn manifest(&self, layout: &Layout, number: u64) -> Result<(Arc<Manifest>, u32)> {
+        let poisoned = |_| Error::internal("the lock of the manifests is poisoned");
+        if let Some((manifest, checksum)) = self.manifests.lock().map_err(poisoned)?.get(&number) {
+            return Ok((Arc::clone(manifest), *checksum));
+        }
+        let path = layout.snapshot(number);
+        let (manifest, checksum) = Manifest::read(&path, number).map_err(|e| match e.kind() {
+            ErrorKind::NotFound => missing(number).path(&path),
+            _ => e,
+        })?;
+        let manifest = Arc::new(manifest);
+        let mut kept =
+            self.manifests.lock().map_err(|_| Error::internal("the lock of the manifests is poisoned"))?;
+        if kept.len() >= MOST {
+            kept.clear();
+        }
+        kept.insert(number, (Arc::clone(&manifest), checksum));
+        Ok((manifest, checksum))
+    }
+}
+
+fn missing(number: u64) -> Error {
+    Error::not_found(format!("the manifest of snapshot {number} is missing"))
+        .hint("`hypostyle gc` may have removed it; else `hypostyle repair` says what can be done")
+}
+
+/// A snapshot that can be asked.
+#[derive(Clone, Debug)]
+pub(super) struct Snapshot<'s> {
+    layout: &'s Layout,
+    kept: &'s Kept,
+    pub(super) manifest: Arc<Manifest>,
+    pub(super) checksum: u32,
+}
+
+impl<'s> Snapshot<'s> {
+    pub(super) fn read(layout: &'s Layout, kept: &'s Kept, number: u64) -> Result<Self> {
+        let (manifest, checksum) = kept.manifest(layout, number)?;
+        Ok(Self { layout, kept, manifest, checksum })
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.manifest.number
+    }
+
+    /// The entry of that name.
+    pub(super) fn entry(&self, name: &str) -> Result<Option<Entry>> {
+        if let Some(changed) = self.manifest.recent.get(name) {
+            return self.changed_in(*changed, name);
+        }
+        let Some(checkpoint) = &self.manifest.checkpoint else { return Ok(None) };
+        let Some(block) = checkpoint.block_of(name) else { return Ok(None) };
+        let place = (checkpoint.file.clone(), name.to_owned());
+        let poisoned = |_| Error::internal("the lock of the entries is poisoned");
+        if let Some(entry) = self.kept.entries.lock().map_err(poisoned)?.get(&place) {
+            return Ok(entry.clone());
+        }
+        let path = self.layout.checkpoint(&checkpoint.file)?;
+        let found = checkpoint::read(&path, block, |n| n == name)?.into_iter().next().map(|(_, entry)| entry);
+        let mut entries =
+            self.kept.entries.lock().map_err(|_| Error::internal("the lock of the entries is poisoned"))?;
+        if entries.len() >= MOST_ENTRIES {
+            entries.clear();
+        }
+        entries.insert(place, found.clone());
+        Ok(found)
+    }
+
+    fn changed_in(&self, number: u64, name: &str) -> Result<Option<Entry>> {
+        let manifest = if number == self.number() {
+            Arc::clone(&self.manifest)
+        } else {
+            // A manifest that another one builds upon is no matter of choice: without it the store is damaged.
+            self.kept.manifest(self.layout, number).map(|(manifest, _)| manifest).map_err(|e| {
+                match e.kind() {
+                    ErrorKind::NotFound => Error::corrupt(e.message())
+                        .path(self.layout.snapshot(number))
+                        .hint("`hypostyle repair` says what can be done"),
+                    _ => e,
+                }
+            })?
+        };
+        manifest.changes.get(name).cloned().ok_or_else(|| {
+            Error::corrupt(format!("the manifest of snapshot {number} does not say what became of `{name}`"))
+                .path(self.layout.snapshot(number))
+        })
+    }
+
+    /// The table of that name.
+    pub(super) fn table(&self, name: &str) -> Result<Option<TableEntry>> {
+        match self.entry(&names::table(name)).map_err(|e| e.table(name))? {
+            Some(Entry::Table(table)) => Ok(Some(table)),
+            None => Ok(None),
+            Some(_) => {
+                Err(Error::corrupt("the manifest has something else under the table's name").table(name))
+            }
+        }
+    }
+
+    /// The lowest fence that may still write the table.
+    pub(super) fn floor(&self, name: &str) -> Result<u64> {
+        match self.entry(&names::floor(name))? {
+            Some(Entry::Floor(floor)) => Ok(floor),
+            _ => Ok(0),
+        }
+    }
+
+    /// The snapshot that a tag names.
+    pub(super) fn tag(&self, name: &str) -> Result<Option<u64>> {
+        match self.entry(&names::tag(name))? {
+            Some(Entry::Tag(number)) => Ok(Some(number)),
+            _ => Ok(None),
+        }
+    }
+
+    /// All entries whose names begin so.
+    pub(super) fn entries(&self, prefix: &str) -> Result<BTreeMap<String, Entry>> {
+        let mut entries = BTreeMap::new();
+        if let Some(checkpoint) = &self.manifest.checkpoint {
+            let path = self.layout.checkpoint(&checkpoint.file)?;
+            for block in &checkpoint.blocks {
+                let wanted = |n: &str| n.starts_with(prefix) && !self.manifest.recent.contains_key(n);
+                entries.extend(checkpoint::read(&path, block, wanted)?);
+            }
+        }
+        for (name, number) in self.manifest.recent.iter().filter(|(name, _)| name.starts_with(prefix)) {
+            if let Some(entry) = self.changed_in(*number, name)? {
+                entries.insert(name.clone(), entry);
+            }
+        }
+        Ok(entries)
+    }
+
+    /// All tables by name.
+    pub(super) fn tables(&self) -> Result<BTreeMap<String, TableEntry>> {
+        let entries = self.entries(names::TABLE)?.into_iter();
+        let table = |(name, entry): (String, Entry)| match entry {
+            Entry::Table(table) => Some((name.strip_prefix(names::TABLE)?.to_owned(), table)),
+            _ => None,
+        };
+        Ok(entries.filter_map(table).collect())
+    }
+
+    /// All tags and the snapshots they name.
+    pub(super) fn tags(&self) -> Result<BTreeMap<String, u64>> {
+        let entries = self.entries(names::TAG)?.into_iter();
+        let tag = |(name, entry): (String, Entry)| match entry {
+            Entry::Tag(number) => Some((name.strip_prefix(names::TAG)?.to_owned(), number)),
+            _ => None,
+        };
+        Ok(entries.filter_map(tag).collect())
+    }
+}

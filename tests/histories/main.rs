@@ -1,0 +1,116 @@
+//! Histories: processes that write, read, are killed, stopped and robbed of their locks, while gc and compaction run;
+//! and what must hold of all they did.
+//!
+//! Each writer adds a row to some tables in one transaction: the row's key is the number of rows before, its value a
+//! number that no other transaction has. So a table's rows are its history. `HYPOSTYLE_HISTORIES` says how many
+//! histories there are (30), `HYPOSTYLE_SEED` which is the first.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test ends at the first thing that is not as it should be"
+)]
+
+mod checked;
+mod worker;
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use hypostyle::{Coordination, Store, WriteOptions, init};
+use rand_pcg::Pcg64Mcg;
+use rand_pcg::rand_core::Rng;
+use rustix::process::{Pid, Signal, kill_process};
+
+pub(crate) const TABLES: [&str; 4] = ["a", "b", "c", "d"];
+
+const WRITERS: usize = 3;
+const READERS: usize = 2;
+
+/// What a worker is told, in its environment.
+const TOLD: &str = "HYPOSTYLE_HISTORY_WORKER";
+
+#[test]
+fn every_history_is_one_line_of_snapshots_in_which_nothing_is_lost_or_done_twice() {
+    let number = |name: &str, otherwise: u64| {
+        std::env::var(name).map_or(otherwise, |text| text.parse().expect("a number"))
+    };
+    let first = number("HYPOSTYLE_SEED", 1);
+    let (mut commits, mut reads, mut unanswered) = (0, 0, 0);
+    for seed in first..first + number("HYPOSTYLE_HISTORIES", 30) {
+        // A process that is killed leaves what it wrote to the kernel: a disk would only make it slower.
+        let memory = Path::new("/dev/shm");
+        let folder =
+            if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
+        let outcome = std::panic::catch_unwind(|| history(seed, folder.path()));
+        match outcome {
+            Ok(figures) => {
+                commits += figures.commits;
+                reads += figures.reads;
+                unanswered += figures.unanswered;
+            }
+            Err(_) => panic!("history {seed} fails; its folder is {}", folder.keep().display()),
+        }
+    }
+    println!("{commits} commits, {unanswered} attempts without an answer, {reads} reads");
+    assert!(commits > 0 && reads > 0);
+}
+
+/// The work of one process of a history; a test of its own only for want of another entry.
+#[test]
+fn worker() {
+    if let Ok(told) = std::env::var(TOLD) {
+        worker::work(&told);
+    }
+}
+
+fn history(seed: u64, root: &Path) -> checked::Figures {
+    init(root, &Coordination::Local).unwrap();
+    let store = Store::open(root).unwrap();
+    for table in TABLES {
+        store.write(table, &worker::row(0, 0.0), &WriteOptions::default().key(["k"])).unwrap();
+    }
+    let logs = tempfile::tempdir().unwrap();
+    let mut random = Pcg64Mcg::new(u128::from(seed));
+    let mut below = |n: u64| random.next_u64() % n;
+    let mut started = 0;
+    let mut start = |role: &str, salt: u64| -> Child {
+        started += 1;
+        let told = format!("{role} {started} {salt} {} {}", root.display(), logs.path().display());
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "worker", "--nocapture"]).env(TOLD, told);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let mut writers: Vec<Child> = (0..WRITERS).map(|_| start("write", below(1 << 40))).collect();
+    let mut others: Vec<Child> = (0..READERS).map(|_| start("read", below(1 << 40))).collect();
+    others.push(start("upkeep", below(1 << 40)));
+    let end = Instant::now() + Duration::from_millis(700);
+    while Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(5 + below(40)));
+        let at = below(WRITERS as u64) as usize;
+        match below(6) {
+            0 => {
+                writers[at].kill().unwrap();
+                writers[at].wait().unwrap();
+                writers[at] = start("write", below(1 << 40));
+            }
+            1 => {
+                signal(&writers[at], Signal::STOP);
+                std::thread::sleep(Duration::from_millis(20 + below(100)));
+                signal(&writers[at], Signal::CONT);
+            }
+            _ => {}
+        }
+    }
+    for child in writers.iter_mut().chain(&mut others) {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    checked::check(root, logs.path())
+}
+
+fn signal(child: &Child, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    // It may have ended by itself, which its log then explains.
+    let _ = kill_process(pid, signal);
+}

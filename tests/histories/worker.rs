@@ -1,0 +1,156 @@
+//! What one process does until it is killed, and what it writes down of it.
+
+use std::fs::File;
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float64Type;
+use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch};
+use hypostyle::{
+    AsOf, Error, ErrorKind, GcOptions, JoinOptions, JoinSpec, Result, Store, TableSpec, TransactionOptions,
+    WriteMode, WriteOptions,
+};
+use rand_pcg::Pcg64Mcg;
+use rand_pcg::rand_core::Rng;
+
+use super::TABLES;
+
+/// More rows than a history makes.
+pub(crate) const MOST: i64 = 4_000;
+
+pub(crate) fn row(key: i64, value: f64) -> RecordBatch {
+    let key: ArrayRef = Arc::new(Int64Array::from(vec![key]));
+    let value: ArrayRef = Arc::new(Float64Array::from(vec![value]));
+    RecordBatch::try_from_iter([("k", key), ("x", value)]).unwrap()
+}
+
+/// The rows of some tables, read in one join: for each its values by key, and the snapshot.
+pub(crate) fn read(store: &Store, tables: &[&str], as_of: Option<u64>) -> Result<(u64, Vec<Vec<f64>>)> {
+    let keys: ArrayRef = Arc::new(Int64Array::from_iter_values(0..MOST));
+    let mut options = JoinOptions::default();
+    options.threads = Some(1);
+    options.spine = Some(RecordBatch::try_from_iter([("k", keys)]).unwrap());
+    options.as_of = as_of.map(AsOf::Snapshot);
+    let spec = JoinSpec::new(["k"]).full_names(true);
+    let spec = spec.tables(tables.iter().map(|table| TableSpec::named(*table).columns(["x"])));
+    let frame = store.join_with(&spec, &options)?;
+    let column = |at: usize| {
+        let values = frame.batch().column(at + 1).as_primitive::<Float64Type>();
+        let count = values.len() - values.null_count();
+        // Rows are added at the end, so nulls are behind them.
+        assert!((0..count).all(|row| values.is_valid(row)), "a hole");
+        values.values()[..count].to_vec()
+    };
+    Ok((frame.snapshot().unwrap(), (0..tables.len()).map(column).collect()))
+}
+
+/// `ROLE NUMBER SEED ROOT LOGS`.
+pub(crate) fn work(told: &str) {
+    let words: Vec<&str> = told.split(' ').collect();
+    let [role, number, seed, root, logs] = words.as_slice() else { panic!("{told}") };
+    let log = File::create(format!("{logs}/{role}-{number}")).unwrap();
+    let mut worker = Worker {
+        store: Store::open(root).unwrap(),
+        random: Pcg64Mcg::new(seed.parse().unwrap()),
+        log,
+        number: number.parse().unwrap(),
+    };
+    for step in 0.. {
+        let done = match *role {
+            "write" => worker.write(step),
+            "read" => worker.look(),
+            _ => worker.upkeep(),
+        };
+        if let Err(error) = done {
+            worker.say(&format!("bad {error:?}"));
+        }
+    }
+}
+
+struct Worker {
+    store: Store,
+    random: Pcg64Mcg,
+    log: File,
+    number: u64,
+}
+
+impl Worker {
+    fn say(&mut self, line: &str) {
+        self.log.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+
+    fn below(&mut self, n: u64) -> u64 {
+        self.random.next_u64() % n
+    }
+
+    /// Adds a row to some tables.
+    fn write(&mut self, step: u64) -> Result<()> {
+        let first = self.below(4) as usize;
+        let count = 1 + self.below(3) as usize;
+        let tables: Vec<&str> = (0..count).map(|at| TABLES[(first + at) % TABLES.len()]).collect();
+        let value = (self.number * 1_000_000 + step + 1) as f64;
+        match self.attempt(&tables, value) {
+            Err(e) if is_part_of_the_game(&e) => {
+                self.say(&format!("no {value}"));
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    fn attempt(&mut self, tables: &[&str], value: f64) -> Result<()> {
+        let mut options = TransactionOptions::default();
+        options.wait = Some(Duration::from_secs(5));
+        let mut tx = self.store.transaction_with(tables.iter().copied(), &options)?;
+        let (_, before) = read(&self.store, tables, Some(tx.snapshot()))?;
+        for (table, before) in tables.iter().zip(before) {
+            tx.write(table, &row(before.len() as i64, value), &WriteOptions::new(WriteMode::Upsert))?;
+        }
+        if self.below(8) == 0 {
+            std::thread::sleep(Duration::from_millis(self.below(30)));
+        }
+        self.say(&format!("try {value} {}", tables.join(",")));
+        let made = tx.commit()?;
+        self.say(&format!("ok {value} {}", made.snapshot));
+        Ok(())
+    }
+
+    fn look(&mut self) -> Result<()> {
+        let (snapshot, values) = read(&self.store, &TABLES, None)?;
+        let seen: Vec<String> =
+            values.iter().map(|v| format!("{}:{}", v.len(), v.iter().sum::<f64>())).collect();
+        self.say(&format!("read {snapshot} {}", seen.join(" ")));
+        Ok(())
+    }
+
+    /// Breaks locks, joins files, removes old ones.
+    fn upkeep(&mut self) -> Result<()> {
+        std::thread::sleep(Duration::from_millis(5 + self.below(30)));
+        let done = match self.below(4) {
+            0 => match self.store.locks()?.first() {
+                Some(lock) => self.store.break_lock(&lock.id).map(drop),
+                None => Ok(()),
+            },
+            1 => {
+                let at = self.below(4) as usize;
+                self.store.compact(TABLES[at]).map(drop)
+            }
+            2 => {
+                let mut options = GcOptions::default();
+                (options.grace, options.remove) = (Duration::from_millis(250), true);
+                self.store.gc(&options).map(drop)
+            }
+            _ => Ok(()),
+        };
+        match done {
+            Err(e) if is_part_of_the_game(&e) || e.kind() == ErrorKind::NotFound => Ok(()),
+            done => done,
+        }
+    }
+}
+
+fn is_part_of_the_game(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Timeout)
+}
