@@ -39,7 +39,9 @@ pub use hypostyle_engine::{
     Duplicates, Explanation, Floats, Frame, How, JoinStats, KeySummary, Order, Strategy, TableStats,
     column_position,
 };
-pub use hypostyle_io::{Error, ErrorKind, IoMode, Result, Run};
+pub use hypostyle_io::{
+    Error, ErrorKind, IoMode, Result, RootReads, Run, any_remote, is_remote, threads_left_behind,
+};
 pub use hypostyle_lock as lock;
 pub use input::{read_rows, read_rows_from};
 pub use managed::{

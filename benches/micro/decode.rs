@@ -1,7 +1,5 @@
 //! Decoding: the columns of the training join from pages into slots, without keys and without a join.
 
-use std::sync::Arc;
-
 use criterion::{Criterion, Throughput};
 use hypostyle_fixtures::Profile;
 use hypostyle_io::{IoMode, Missing, ParquetFile, Reader, RowRanges, Run, Slab, Slot, Table};
@@ -39,7 +37,7 @@ fn open(profile: Profile) -> Vec<Table> {
     let run = Run::default();
     let open = |path| {
         let file = ParquetFile::open(path, IoMode::default(), &run).unwrap();
-        Table::new("table", vec![Arc::new(file)], Missing::Error).unwrap()
+        Table::new("table", vec![file], Missing::Error).unwrap()
     };
     Fixture::of(profile).files.iter().map(|path| open(path)).collect()
 }

@@ -161,6 +161,7 @@ impl Checked<'_> {
         bounds: &Bounds,
         run: &Run,
     ) -> Result<Vec<Option<RawKeys>>> {
+        self.keys_ahead(places, bounds, run)?;
         let first = match (compared, self.tables.first()) {
             (Compared::WithFirst, Some(first)) if places.iter().any(|at| *at > 0) => {
                 FirstKeys::read(first, &self.key_types, bounds, run)?

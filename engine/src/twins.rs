@@ -23,8 +23,8 @@ impl<'a> FirstKeys<'a> {
     ) -> Result<Option<Self>> {
         let of = &table.request.table;
         let rows = wanted_rows(table, types, bounds, run)?;
-        // Of a few rows pages are read, and there is little to gain.
-        if rows.len().saturating_mul(2) < of.rows() || of.rows() == 0 {
+        // Of a few rows pages are read, and there is little to gain. What others answer for is asked for once.
+        if of.is_asked() || rows.len().saturating_mul(2) < of.rows() || of.rows() == 0 {
             return Ok(None);
         }
         let columns = table.key.iter().map(|column| StoredColumn::read(of, column, run));
@@ -43,6 +43,9 @@ impl<'a> FirstKeys<'a> {
     ) -> Result<bool> {
         let name = || table.request.name.clone();
         let are = || {
+            if table.request.table.is_asked() {
+                return Ok(false);
+            }
             if self.columns.len() != table.key.len() || self.rows != wanted_rows(table, types, bounds, run)? {
                 return Ok(false);
             }

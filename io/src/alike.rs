@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::file::ParquetFile;
 use crate::page::{keep, space};
 use crate::run::{Reserved, Run};
@@ -107,9 +107,7 @@ impl Place<'_> {
 
     fn read_in(&self, at: usize, len: usize, space: Vec<u8>, run: &Run) -> Result<Bytes> {
         run.check()?;
-        run.counters.read(len as u64);
-        let read = self.file.source().read_in(self.start + at as u64, len, space);
-        read.map_err(|e| Error::from_io(self.file.path(), e))
+        self.file.read(self.start + at as u64, len, space, &run.reading)
     }
 
     /// Whether equal bytes would mean equal values: all that a decoder looks at outside of the chunk is the same.

@@ -24,6 +24,31 @@ impl Identity {
         file.metadata().map(|m| Self::from_metadata(&m))
     }
 
+    /// The identity that an opened file has now: a mount that keeps what it was told of files for a while is asked
+    /// again.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn asked_anew(file: &File) -> std::io::Result<Self> {
+        use rustix::fs::{AtFlags, StatxFlags, makedev, statx};
+        let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_FORCE_SYNC;
+        match statx(file, "", flags, StatxFlags::BASIC_STATS) {
+            Ok(s) => Ok(Self {
+                device: makedev(s.stx_dev_major, s.stx_dev_minor),
+                inode: s.stx_ino,
+                size: s.stx_size,
+                modified: (s.stx_mtime.tv_sec, i64::from(s.stx_mtime.tv_nsec)),
+                changed: (s.stx_ctime.tv_sec, i64::from(s.stx_ctime.tv_nsec)),
+            }),
+            Err(rustix::io::Errno::NOSYS | rustix::io::Errno::INVAL) => Self::of(file),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Elsewhere it is what the system knows.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn asked_anew(file: &File) -> std::io::Result<Self> {
+        Self::of(file)
+    }
+
     /// The identity of the file at a path, links followed.
     pub fn at(path: &std::path::Path) -> std::io::Result<Self> {
         std::fs::metadata(path).map(|m| Self::from_metadata(&m))
@@ -189,4 +214,56 @@ pub(crate) fn is_out_of_descriptors(error: &std::io::Error) -> bool {
     use rustix::io::Errno;
     let errno = Errno::from_io_error(error);
     errno == Some(Errno::MFILE) || errno == Some(Errno::NFILE)
+}
+
+/// The kernel's list of this process's mounts, kept open to learn of changes.
+#[derive(Debug, Default)]
+pub(crate) struct MountList {
+    file: Option<File>,
+}
+
+impl MountList {
+    /// The list, when it has not been read or has changed since; else two system calls less than a microsecond long.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn if_changed(&mut self) -> Option<String> {
+        use std::io::{Read, Seek};
+        let file = match &mut self.file {
+            Some(file) => {
+                let mut polled = [rustix::event::PollFd::new(&*file, rustix::event::PollFlags::PRI)];
+                let at_once = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+                if !matches!(rustix::event::poll(&mut polled, Some(&at_once)), Ok(1..)) {
+                    return None;
+                }
+                file.rewind().ok()?;
+                file
+            }
+            None => self.file.insert(File::open("/proc/self/mountinfo").ok()?),
+        };
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Elsewhere there is no such list, and all mounts count as local.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn if_changed(&mut self) -> Option<String> {
+        let _ = &self.file;
+        None
+    }
+}
+
+/// Tells the kernel that a file is read here and there, so that it reads ahead nothing that nobody asked for.
+pub(crate) fn expect_random_reads(file: &File) {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::Random);
+    #[cfg(not(target_os = "linux"))]
+    let _ = file;
+}
+
+/// How many descriptors the files that are kept may have of those that this process may have.
+pub fn descriptors_for_files() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let limit = limit.map_or(usize::MAX, |l| usize::try_from(l).unwrap_or(usize::MAX));
+    // A process needs some for itself, and reads that reopen a file need one each.
+    if limit < 256 { limit / 4 } else { limit / 2 }
 }

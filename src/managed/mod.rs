@@ -29,7 +29,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use hypostyle_io::{IoMode, ParquetFile};
+use hypostyle_io::{IoMode, ParquetFile, Run};
 use hypostyle_lock::LocalLocks;
 
 use crate::{Error, Result};
@@ -144,15 +144,16 @@ impl Managed {
     }
 
     /// Checks, once for an opened file, that it is the one that is listed.
-    fn check(&self, opened: &ParquetFile, table: &ListedTable, at: usize) -> Result<()> {
-        let poisoned = |_| Error::internal("the lock of the checked files is poisoned");
-        let mut checked = self.checked.lock().map_err(poisoned)?;
-        if checked.contains(&opened.number()) {
+    fn check(&self, opened: &ParquetFile, table: &ListedTable, at: usize, run: &Run) -> Result<()> {
+        let poisoned = |()| Error::internal("the lock of the checked files is poisoned");
+        if self.checked.lock().map_err(|_| poisoned(()))?.contains(&opened.number()) {
             return Ok(());
         }
+        // Nobody waits while a file is read.
         if let Some((_, listed)) = table.files.get(at) {
-            write::open(opened, listed, &table.name)?;
+            write::open(opened, listed, &table.name, run)?;
         }
+        let mut checked = self.checked.lock().map_err(|_| poisoned(()))?;
         if checked.len() > 1 << 16 {
             checked.clear();
         }
@@ -184,8 +185,14 @@ impl View<'_> {
     }
 
     /// Checks that an opened file is the one that is listed.
-    pub(crate) fn check(&self, opened: &ParquetFile, table: &ListedTable, at: usize) -> Result<()> {
-        self.managed.check(opened, table, at)
+    pub(crate) fn check(
+        &self,
+        opened: &ParquetFile,
+        table: &ListedTable,
+        at: usize,
+        run: &Run,
+    ) -> Result<()> {
+        self.managed.check(opened, table, at, run)
     }
 
     /// The names of all tables.

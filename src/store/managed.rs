@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
+use hypostyle_io::Run;
 
 use super::resolve::Place;
+use super::roots::Wanted;
 use super::{JoinOptions, Store};
 use crate::managed::{
     AsOf, Committed, Difference, GcOptions, GcReport, LockReport, Managed, RepairReport, SnapshotReport,
@@ -15,20 +17,53 @@ use crate::managed::{
 };
 use crate::{Error, Result};
 
+/// How soon a folder on a mount is looked at again, whether it has become a managed store.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// The managed store under a root, once it was found to be one.
 #[derive(Debug, Default)]
-pub(super) struct Found(Mutex<Option<Arc<Managed>>>);
+pub(super) struct Found(Mutex<Seen>);
+
+#[derive(Debug, Default)]
+enum Seen {
+    #[default]
+    Nothing,
+    NotAt(Instant),
+    Managed(Arc<Managed>),
+}
 
 impl Store {
     /// The managed store under the root, if it is one. A folder may become one while it is open.
     pub(super) fn managed(&self) -> Result<Option<Arc<Managed>>> {
+        self.managed_within(&Run::default())
+    }
+
+    /// The same, asked for as a run says. That a mount is none, which takes a request to learn, holds for a while.
+    pub(super) fn managed_within(&self, run: &Run) -> Result<Option<Arc<Managed>>> {
         let found = self.managed.get();
-        let mut found =
-            found.0.lock().map_err(|_| Error::internal("the lock of the managed store is poisoned"))?;
-        if found.is_none() {
-            *found = Managed::at(&self.place.base)?.map(Arc::new);
+        let poisoned = || Error::internal("the lock of the managed store is poisoned");
+        {
+            let found = found.0.lock().map_err(|_| poisoned())?;
+            match &*found {
+                Seen::Managed(managed) => return Ok(Some(Arc::clone(managed))),
+                Seen::NotAt(moment) if moment.elapsed() < AGAIN && self.roots.may_hang() => return Ok(None),
+                _ => {}
+            }
         }
-        Ok(found.clone())
+        // Nobody waits for a lock while a mount is asked.
+        let seen = self.roots.managed(run)?.map(Arc::new);
+        let mut found = found.0.lock().map_err(|_| poisoned())?;
+        match (&*found, seen) {
+            (Seen::Managed(managed), _) => Ok(Some(Arc::clone(managed))),
+            (_, Some(managed)) => {
+                *found = Seen::Managed(Arc::clone(&managed));
+                Ok(Some(managed))
+            }
+            (_, None) => {
+                *found = Seen::NotAt(Instant::now());
+                Ok(None)
+            }
+        }
     }
 
     fn must_be_managed(&self) -> Result<Arc<Managed>> {
@@ -110,7 +145,12 @@ impl Store {
         match self.managed()? {
             Some(managed) => Ok(managed.view(as_of, Duration::ZERO)?.table(table)?.paths()),
             None if as_of.is_some() => self.must_be_managed().map(|_| Vec::new()),
-            None => self.place.named(table).map_err(|e| e.table(table)),
+            None => {
+                let run = Run::default();
+                let found = self.roots.find(Wanted::Table(table.to_owned()), &run).wait(&run);
+                let found = found.map_err(|e| e.table(table))?;
+                Ok(found.iter().map(|place| place.path().to_owned()).collect())
+            }
         }
     }
 

@@ -9,10 +9,9 @@ use std::sync::{Arc, Mutex};
 
 use arrow_array::RecordBatch;
 use hypostyle_engine::{Floats, Order};
-use hypostyle_io::Run;
+use hypostyle_io::{ByProcess, Run};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use super::process::ByProcess;
 use super::workers::Workers;
 use crate::{Error, Result};
 

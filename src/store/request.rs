@@ -5,11 +5,11 @@ use std::sync::Arc;
 use arrow_array::{RecordBatch, RecordBatchOptions, new_empty_array};
 use arrow_schema::Schema;
 use hypostyle_engine::{Feature, How, JoinRequest, JoinTable, Rows, Spine, read_table};
-use hypostyle_io::{IoMode, Run, Table};
+use hypostyle_io::{Run, Table, any_remote};
 use rayon::prelude::*;
 
-use super::files::OpenFiles;
-use super::resolve::Place;
+use super::files::{Begun as Opening, OpenFiles};
+use super::roots::{Finding, Roots, Wanted};
 use super::{JoinOptions, key, managed};
 use crate::managed::{AsOf, ListedTable, View};
 use crate::spec::{ColumnSpec, Columns, JoinSpec, Missing, TableSpec};
@@ -25,7 +25,7 @@ pub(super) fn as_of(spec: &JoinSpec, options: &JoinOptions) -> Result<Option<AsO
 }
 
 pub(super) fn of(
-    place: &Place,
+    roots: &Roots,
     files: &OpenFiles,
     view: Option<&View<'_>>,
     spec: &JoinSpec,
@@ -33,37 +33,14 @@ pub(super) fn of(
     run: &Run,
 ) -> Result<JoinRequest> {
     spec.validate_beside(options.spine.is_some())?;
-    let open = |name: &str, paths: Vec<std::path::PathBuf>, missing| {
-        open_table(files, name, &paths, missing, options.io, run)
-    };
-    let listed = |table: &TableSpec| listed(place, view, table).map_err(|e| e.table(table.label()));
+    let listed = |table: &TableSpec| listed(roots, view, table).map_err(|e| e.table(table.label()));
     let listed = spec.tables.iter().map(listed).collect::<Result<Vec<_>>>()?;
-    let open_one = |(table, listed): (&TableSpec, &Option<ListedTable>)| -> Result<Table> {
-        let name = table.label();
-        if let (Some(listed), Some(view)) = (listed, view) {
-            return open_listed(files, &name, listed, view, options.io, run);
-        }
-        let paths = match &table.path {
-            Some(path) => place.files(path),
-            None => place.named(&name),
-        };
-        let missing = match table.missing {
-            Missing::Error => hypostyle_io::Missing::Error,
-            Missing::Null => hypostyle_io::Missing::Null,
-        };
-        paths.and_then(|paths| open(&name, paths, missing)).map_err(|e| e.table(&name))
-    };
-    let opened = spec.tables.par_iter().zip(&listed).map(open_one).collect::<Result<Vec<_>>>()?;
     let place_error = |e: Error| e.table("spine");
-    let spine_table = spec.spine.as_ref().map(|spine| {
-        let paths = place.files(&spine.path).map_err(place_error)?;
-        open("spine", paths, hypostyle_io::Missing::Error)
-    });
-    let spine_table = spine_table.transpose()?;
+    let (opened, spine_table) = open_tables(roots, files, view, &listed, spec, options, run)?;
     let key = match spec.key.as_slice() {
         [] => match key_of_listed(spec, &listed) {
             Some(key) => key,
-            None => key_of(place, spec, &opened, spine_table.as_ref(), options)?,
+            None => key_of(roots, run, spec, &opened, spine_table.as_ref(), options)?,
         },
         given => given.to_vec(),
     };
@@ -123,13 +100,14 @@ fn typed(spine: &RecordBatch, key: &[String], tables: &[JoinTable]) -> Result<Re
 
 /// The key of a join that names none.
 fn key_of(
-    place: &Place,
+    roots: &Roots,
+    run: &Run,
     spec: &JoinSpec,
     opened: &[Table],
     spine: Option<&Table>,
     options: &JoinOptions,
 ) -> Result<Vec<String>> {
-    let of_root = key::of_root(place)?;
+    let of_root = roots.key(run)?;
     if !of_root.is_empty() {
         return Ok(of_root);
     }
@@ -147,8 +125,9 @@ fn key_of(
 }
 
 /// The table that a managed store lists, where that is what is meant.
-fn listed(place: &Place, view: Option<&View<'_>>, table: &TableSpec) -> Result<Option<ListedTable>> {
+fn listed(roots: &Roots, view: Option<&View<'_>>, table: &TableSpec) -> Result<Option<ListedTable>> {
     let Some(view) = view else { return Ok(None) };
+    let place = roots.first()?;
     match &table.path {
         None => view.table(&table.label()).map(Some),
         Some(path) if managed::as_name(path) => match view.find(path)? {
@@ -167,41 +146,86 @@ fn key_of_listed(spec: &JoinSpec, listed: &[Option<ListedTable>]) -> Option<Vec<
     keys.all(|key| key == Some(first)).then(|| first.clone())
 }
 
-fn open_listed(
-    files: &OpenFiles,
-    name: &str,
-    listed: &ListedTable,
-    view: &View<'_>,
-    mode: IoMode,
-    run: &Run,
-) -> Result<Table> {
-    let mode = view.io_mode(mode);
-    let open = |(at, path): (usize, &std::path::PathBuf)| {
-        run.check()?;
-        let file = run.span("open", || name.to_owned(), || files.open(path, mode, run));
-        let file = file.map_err(|e| listed.gone(e))?;
-        view.check(&file, listed, at)?;
-        Ok(file)
-    };
-    let opened = listed.paths().par_iter().enumerate().map(open).collect::<Result<Vec<_>>>();
-    // Files of before a column was added have nulls there.
-    Table::new(name, opened.map_err(|e: Error| e.table(name))?, hypostyle_io::Missing::Null)
+/// A table of the spec, or its spine, on its way to being open.
+struct Begun<'a> {
+    name: String,
+    /// What the snapshot lists of it, in a managed store.
+    listed: Option<&'a ListedTable>,
+    missing: hypostyle_io::Missing,
+    wanted: Wanted,
 }
 
-fn open_table(
+/// The tables and the spine. What lies on mounts that can hang is looked for and opened all at once.
+fn open_tables(
+    roots: &Roots,
     files: &OpenFiles,
-    name: &str,
-    paths: &[std::path::PathBuf],
-    missing: hypostyle_io::Missing,
-    mode: IoMode,
+    view: Option<&View<'_>>,
+    listed: &[Option<ListedTable>],
+    spec: &JoinSpec,
+    options: &JoinOptions,
+    run: &Run,
+) -> Result<(Vec<Table>, Option<Table>)> {
+    let mut all: Vec<Begun<'_>> = Vec::with_capacity(spec.tables.len() + 1);
+    for (table, listed) in spec.tables.iter().zip(listed) {
+        let name = table.label();
+        let wanted = match (&table.path, listed) {
+            (_, Some(listed)) => Wanted::Files(listed.paths()),
+            (Some(path), None) => Wanted::Path(path.clone()),
+            (None, None) => Wanted::Table(name.clone()),
+        };
+        let missing = match table.missing {
+            // Files of before a column was added have nulls there.
+            _ if listed.is_some() => hypostyle_io::Missing::Null,
+            Missing::Error => hypostyle_io::Missing::Error,
+            Missing::Null => hypostyle_io::Missing::Null,
+        };
+        all.push(Begun { name, listed: listed.as_ref(), missing, wanted });
+    }
+    all.extend(spec.spine.as_ref().map(|spine| Begun {
+        name: "spine".to_owned(),
+        listed: None,
+        missing: hypostyle_io::Missing::Error,
+        wanted: Wanted::Path(spine.path.clone()),
+    }));
+    let find = |begun: &Begun<'_>| roots.find(begun.wanted.clone(), run);
+    let open = |begun: &Begun<'_>, finding: Finding| {
+        let mode = view.filter(|_| begun.listed.is_some()).map_or(options.io, |v| v.io_mode(options.io));
+        let places = finding.wait(run).map_err(|e| e.table(&begun.name))?;
+        places.into_iter().map(|place| files.begin(place, mode, run)).collect::<Result<Vec<_>>>()
+    };
+    let finish = |begun: &Begun<'_>, opening| finish_table(files, begun, view, opening, run);
+    let mut opened = if any_remote() {
+        let findings: Vec<Finding> = all.iter().map(find).collect();
+        let opening = all.iter().zip(findings).map(|(begun, finding)| open(begun, finding));
+        let opening = opening.collect::<Result<Vec<_>>>()?;
+        let finish = all.par_iter().zip(opening).map(|(begun, opening)| finish(begun, opening));
+        finish.collect::<Result<Vec<_>>>()?
+    } else {
+        let open = |begun| finish(begun, open(begun, find(begun))?);
+        all.par_iter().map(open).collect::<Result<Vec<_>>>()?
+    };
+    let spine = spec.spine.as_ref().and_then(|_| opened.pop());
+    Ok((opened, spine))
+}
+
+fn finish_table(
+    files: &OpenFiles,
+    begun: &Begun<'_>,
+    view: Option<&View<'_>>,
+    opening: Vec<Opening>,
     run: &Run,
 ) -> Result<Table> {
-    let open = |path: &std::path::PathBuf| {
+    let name = &begun.name;
+    let open = |(at, opening): (usize, Opening)| {
         run.check()?;
-        run.span("open", || name.to_owned(), || files.open(path, mode, run))
+        let file = run.span("open", || name.clone(), || files.finish(opening, run));
+        let (Some(view), Some(listed)) = (view, begun.listed) else { return file };
+        let file = file.map_err(|e| listed.gone(e))?;
+        view.check(&file, listed, at, run)?;
+        Ok(file)
     };
-    let opened = paths.par_iter().map(open).collect::<Result<Vec<_>>>().map_err(|e| e.table(name))?;
-    Table::new(name, opened, missing)
+    let opened = opening.into_par_iter().enumerate().map(open).collect::<Result<Vec<_>>>();
+    Table::new(name, opened.map_err(|e: Error| e.table(name))?, begun.missing)
 }
 
 /// The columns wanted, with their names in the output: a new name that is given is the whole name.

@@ -1,7 +1,7 @@
 //! Whole files, read by the decoders here and by the general reader.
 
 use std::io::Write;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use arrow_array::{ArrayRef, make_array};
 use arrow_data::ArrayData;
@@ -25,7 +25,7 @@ fn compare(bytes: &[u8]) {
     file.write_all(bytes).unwrap();
     let run = Run::new(MEMORY);
     let opened = ParquetFile::open(file.path(), IoMode::Pread, &run);
-    let opened = opened.and_then(|f| Table::new("table", vec![Arc::new(f)], Missing::Error));
+    let opened = opened.and_then(|f| Table::new("table", vec![f], Missing::Error));
     let Ok(table) = opened else { return };
     for name in table.column_names() {
         let rows = table.rows();

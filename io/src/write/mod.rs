@@ -213,7 +213,7 @@ mod tests {
         std::fs::write(&path, &bytes).unwrap();
         let run = crate::Run::default();
         let file = crate::ParquetFile::open(&path, crate::IoMode::Auto, &run).unwrap();
-        let table = crate::Table::new("t", vec![Arc::new(file)], crate::Missing::Error).unwrap();
+        let table = crate::Table::new("t", vec![file], crate::Missing::Error).unwrap();
         let column = table.column("many").unwrap();
         let reader = crate::Reader::new(&table, &crate::RowRanges::from_ranges([9_000..9_002]), &run);
         let mut slab = crate::Slab::new([16]).unwrap();

@@ -4,7 +4,6 @@
 mod bytes;
 
 use std::path::Path;
-use std::sync::Arc;
 
 use arrow_array::{ArrayRef, cast::AsArray, make_array};
 use arrow_data::ArrayData;
@@ -29,7 +28,7 @@ fn zstd() -> Compression {
 
 fn read(path: &Path, rows: &RowRanges, run: &Run) -> Result<ArrayRef, Error> {
     let file = ParquetFile::open(path, IoMode::Auto, run)?;
-    let table = Table::new("table", vec![Arc::new(file)], Missing::Error)?;
+    let table = Table::new("table", vec![file], Missing::Error)?;
     let column = table.column("column")?;
     let reader = Reader::new(&table, rows, run);
     let Some(width) = column.fixed_width() else {

@@ -1,7 +1,6 @@
 //! Rows to data files that nobody sees yet, and data files back to rows.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -84,9 +83,8 @@ impl<'s> Publisher<'s> {
     ) -> Result<RecordBatch> {
         let open = |file: &&FileEntry| {
             let path = self.layout.data(table, &file.name)?;
-            let opened =
-                Arc::new(ParquetFile::open(&path, IoMode::Pread, self.run).map_err(|e| gone(e, table))?);
-            open(&opened, file, table)?;
+            let opened = ParquetFile::open(&path, IoMode::Pread, self.run).map_err(|e| gone(e, table))?;
+            open(&opened, file, table, self.run)?;
             Ok(opened)
         };
         let opened = files.iter().map(open).collect::<Result<Vec<_>>>()?;
@@ -112,7 +110,7 @@ pub(in super::super) fn discard(files: &Files, written: &[PathBuf]) {
 }
 
 /// Checks that an opened file is the one that the manifest lists.
-pub(in super::super) fn open(opened: &ParquetFile, listed: &FileEntry, table: &str) -> Result<()> {
+pub(in super::super) fn open(opened: &ParquetFile, listed: &FileEntry, table: &str, run: &Run) -> Result<()> {
     let wrong = |what: String| {
         Error::corrupt(what)
             .table(table)
@@ -123,7 +121,7 @@ pub(in super::super) fn open(opened: &ParquetFile, listed: &FileEntry, table: &s
     if size != listed.bytes {
         return Err(wrong(format!("the file has {size} bytes, and the manifest says {}", listed.bytes)));
     }
-    let footer = opened.footer_checksum().map_err(|e| e.table(table))?;
+    let footer = opened.footer_checksum(run).map_err(|e| e.table(table))?;
     if footer != listed.footer || opened.rows() != listed.rows {
         return Err(wrong("the file was replaced: its footer is not the one that was written".to_owned()));
     }
