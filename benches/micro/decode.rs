@@ -39,7 +39,7 @@ fn open(profile: Profile) -> Vec<Table> {
     let run = Run::default();
     let open = |path| {
         let file = ParquetFile::open(path, IoMode::default(), &run).unwrap();
-        Table::new("table", vec![Arc::new(file)], Missing::Error).unwrap()
+        Table::new("table", vec![file], Missing::Error).unwrap()
     };
     Fixture::of(profile).files.iter().map(|path| open(path)).collect()
 }

@@ -42,6 +42,7 @@ impl Checked<'_> {
             .zip(&picked)
             .map(|(t, p)| Reader::new(&t.request.table, &p.rows, run))
             .collect();
+        self.features_ahead(&readers, run)?;
         let work: Vec<Work<'_>> = self
             .tables
             .iter()

@@ -8,7 +8,7 @@ use crate::check::Checked;
 use crate::explain::Explanation;
 use crate::frame::Frame;
 use crate::plan::Planned;
-use crate::request::JoinRequest;
+use crate::request::{JoinRequest, JoinTable};
 use crate::stats::{JoinStats, Stage, TableStats};
 
 /// Joins the tables of a request into one frame.
@@ -19,17 +19,27 @@ use crate::stats::{JoinStats, Stage, TableStats};
 /// # Errors
 /// Typed by what the caller must do, naming table, file and column.
 pub fn join(request: &JoinRequest, run: &Run) -> Result<Frame> {
-    joined(request, run).map_err(|error| match error.kind() {
+    let outcome = joined(request, run);
+    run.forget_ahead();
+    outcome.map_err(|error| match error.kind() {
         // A file that was rewritten in place while it was read may look like anything, and will not the next time.
         ErrorKind::Corrupt | ErrorKind::InvalidRequest | ErrorKind::Unsupported | ErrorKind::Internal => {
-            check_unchanged(request).err().filter(|e| e.kind() == ErrorKind::Changed).unwrap_or(error)
+            check_unchanged(request, run).err().filter(|e| e.kind() == ErrorKind::Changed).unwrap_or(error)
         }
         _ => error,
     })
 }
 
-fn check_unchanged(request: &JoinRequest) -> Result<()> {
-    request.tables.iter().try_for_each(|t| t.table.check_unchanged().map_err(|e| e.table(&t.name)))
+/// All files of all tables at once, where others answer for them.
+fn check_unchanged(request: &JoinRequest, run: &Run) -> Result<()> {
+    let files = request.tables.iter().flat_map(|t| t.table.files());
+    hypostyle_io::check_unchanged(files.map(AsRef::as_ref), run).map_err(|error| {
+        let of = |t: &&JoinTable| t.table.files().iter().any(|f| error.file_path() == Some(f.path()));
+        match request.tables.iter().find(of) {
+            Some(table) => error.table(&table.name),
+            None => error,
+        }
+    })
 }
 
 fn joined(request: &JoinRequest, run: &Run) -> Result<Frame> {
@@ -37,12 +47,13 @@ fn joined(request: &JoinRequest, run: &Run) -> Result<Frame> {
     let planned = run.stage("keys and alignment", || checked.plan(run))?;
     let batch = run.stage("columns", || checked.assemble(&planned, run))?;
     run.check()?;
-    check_unchanged(request)?;
+    check_unchanged(request, run)?;
     let mut stats = JoinStats {
         rows: batch.num_rows() as u64,
         columns: batch.num_columns() as u64,
         bytes_read: run.counters.bytes_read.load(Ordering::Relaxed),
         reads: run.counters.reads.load(Ordering::Relaxed),
+        roots: run.roots(),
         pages_decoded: run.counters.pages_decoded.load(Ordering::Relaxed),
         pages_skipped: run.counters.pages_skipped.load(Ordering::Relaxed),
         threads: rayon::current_num_threads(),

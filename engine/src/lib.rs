@@ -8,6 +8,7 @@
 //!
 //! Three alignments give the same answer: *identity* when the keys are equal row by row, *merge* when both ascend,
 //! *hash* always.
+mod ahead;
 mod align;
 #[cfg(feature = "arrow2")]
 mod arrow2;

@@ -65,6 +65,7 @@ impl Checked<'_> {
 
     /// The spine's keys, if there is a spine, and those of the tables at `places`.
     fn raw(&self, places: &[usize], bounds: &Bounds, run: &Run) -> Result<Vec<RawKeys>> {
+        self.keys_ahead(places, bounds, run)?;
         let table =
             |at: &usize| self.tables.get(*at).ok_or_else(|| Error::internal("a table that is not there"));
         let tables = places.par_iter().map(|at| self.read_keys(table(at)?, bounds, run));

@@ -19,7 +19,7 @@ pub fn read_table(table: &Table, run: &Run) -> Result<RecordBatch> {
     let reader = Reader::new(table, &RowRanges::all(table.rows()), run);
     let arrays = columns.par_iter().map(|c| read_column(&reader, c, run)).collect::<Result<Vec<_>>>();
     let arrays = arrays.map_err(|e| e.table(table.name()))?;
-    table.check_unchanged()?;
+    table.check_unchanged(run)?;
     let schema = Schema::new(columns.iter().map(|c| Arc::clone(c.field())).collect::<Vec<_>>());
     let rows = usize::try_from(table.rows()).map_err(|_| Error::limit("more rows than fit memory"))?;
     let options = RecordBatchOptions::new().with_row_count(Some(rows));

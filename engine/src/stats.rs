@@ -1,6 +1,6 @@
 //! What a join did, for people (`--stats`), machines (`--json`) and traces.
 
-use hypostyle_io::Span;
+use hypostyle_io::{RootReads, Span};
 use serde::Serialize;
 
 /// What one join did and how long it took.
@@ -14,6 +14,9 @@ pub struct JoinStats {
     pub bytes_read: u64,
     /// Requests made to storage.
     pub reads: u64,
+    /// What was read under each root, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub roots: Vec<RootReads>,
     /// Pages decompressed and decoded.
     pub pages_decoded: u64,
     /// Pages that were never decompressed.

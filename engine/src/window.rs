@@ -16,10 +16,35 @@ pub(crate) fn prune(
     bounds: &Bounds,
     run: &Run,
 ) -> Result<RowRanges> {
-    let all = RowRanges::all(table.rows());
     if bounds.is_open() {
-        return Ok(all);
+        return Ok(RowRanges::all(table.rows()));
     }
+    let ByGroups { left, cut } = by_groups(table, key, key_type, bounds)?;
+    let mut excluded = Vec::new();
+    for runs in &page_statistics(table, key, &cut, run)? {
+        let Some((min, max)) = comparable(runs, key_type)? else { continue };
+        excluded.extend(
+            runs.rows
+                .iter()
+                .zip(bounds.may_contain(&min, &max))
+                .filter(|(_, may)| !may)
+                .map(|(r, _)| r.clone()),
+        );
+    }
+    Ok(left.without(&RowRanges::from_ranges(excluded)))
+}
+
+/// What the statistics of row groups leave of a table.
+pub(crate) struct ByGroups {
+    /// The rows that may lie within the bounds.
+    left: RowRanges,
+    /// Those of them in row groups that the bounds cut: their pages tell more.
+    pub(crate) cut: RowRanges,
+}
+
+/// The rows of a table whose first key may lie within the bounds, by the statistics in the footers.
+pub(crate) fn by_groups(table: &Table, key: &Column, key_type: KeyType, bounds: &Bounds) -> Result<ByGroups> {
+    let all = RowRanges::all(table.rows());
     let mut covered = Vec::new();
     let mut excluded = Vec::new();
     for runs in &group_statistics(table, key)? {
@@ -36,18 +61,7 @@ pub(crate) fn prune(
     }
     let left = all.without(&RowRanges::from_ranges(excluded));
     let cut = left.without(&RowRanges::from_ranges(covered));
-    let mut excluded = Vec::new();
-    for runs in &page_statistics(table, key, &cut, run)? {
-        let Some((min, max)) = comparable(runs, key_type)? else { continue };
-        excluded.extend(
-            runs.rows
-                .iter()
-                .zip(bounds.may_contain(&min, &max))
-                .filter(|(_, may)| !may)
-                .map(|(r, _)| r.clone()),
-        );
-    }
-    Ok(left.without(&RowRanges::from_ranges(excluded)))
+    Ok(ByGroups { left, cut })
 }
 
 /// Where rows with the greatest keys are, by statistics: a bound above which `wanted` rows or more surely lie.

@@ -92,7 +92,7 @@ fn main() {
                 writer.close().unwrap();
 
                 let run = Run::default();
-                let file = Arc::new(ParquetFile::open(&path, IoMode::Mmap, &run).unwrap());
+                let file = ParquetFile::open(&path, IoMode::Mmap, &run).unwrap();
                 let table = Table::new("table", vec![file], Missing::Error).unwrap();
                 let column = table.column("column").unwrap();
                 let all = RowRanges::all(ROWS as u64);

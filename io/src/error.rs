@@ -111,6 +111,11 @@ impl Error {
     /// What the operating system said about `path`, sorted into a kind.
     pub fn from_io(path: &Path, error: std::io::Error) -> Self {
         use std::io::ErrorKind as Os;
+        // What was typed already comes out as it went in.
+        let error = match error.downcast::<Self>() {
+            Ok(own) => return own.path(path),
+            Err(error) => error,
+        };
         let kind = match error.kind() {
             _ if crate::platform::is_out_of_descriptors(&error) => ErrorKind::LimitExceeded,
             Os::NotFound | Os::NotADirectory => ErrorKind::NotFound,

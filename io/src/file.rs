@@ -2,25 +2,43 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_schema::{Field, SchemaRef};
+use bytes::Bytes;
 use parquet::arrow::parquet_to_arrow_schema;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::footer::{self, guarded};
+use crate::error::{Error, Result};
+use crate::footer::{self, Tail, guarded};
+use crate::opening::Opening;
 use crate::platform::Identity;
+use crate::reach::{Place, Reach, written_to};
+use crate::reading::Reading;
+use crate::requests::{Request, goes_on};
 use crate::run::Run;
-use crate::source::{self, IoMode, Source};
+use crate::source::{self, IoMode, Source, past_the_end};
+
+/// Where a file's bytes come from.
+#[derive(Debug)]
+struct From {
+    /// The file itself, when it is read by whoever wants its bytes: it is on a local disk.
+    here: Option<Arc<dyn Source>>,
+    /// The ways to it, when others are asked for its bytes: always, or when it cannot be read here.
+    reach: Option<Arc<Reach>>,
+    /// What was read with the footer and will be wanted, and where it begins.
+    tail: Option<(u64, Bytes)>,
+    /// Indexes that were read since, and where they begin.
+    indexes: Mutex<Vec<(u64, Bytes)>>,
+}
 
 /// An opened Parquet file. It keeps its descriptor, so it is one version of the file for its life.
 #[derive(Debug)]
 pub struct ParquetFile {
     path: PathBuf,
     number: u64,
-    source: Arc<dyn Source>,
+    from: From,
     identity: Identity,
     metadata: Arc<ParquetMetaData>,
     schema: SchemaRef,
@@ -35,16 +53,57 @@ impl ParquetFile {
     ///
     /// # Errors
     /// Typed by what is wrong with the file, naming the path.
-    pub fn open(path: &Path, mode: IoMode, run: &Run) -> Result<Self> {
+    pub fn open(path: &Path, mode: IoMode, run: &Run) -> Result<Arc<Self>> {
+        Opening::begin(Place::one(path), mode, None, run).wait(run)
+    }
+
+    /// Opens a file on the thread that this is.
+    pub(crate) fn open_here(place: &Place, mode: IoMode, run: &Run) -> Result<Self> {
+        let path = place.path();
         let (source, identity) = source::open(path, mode)?;
-        let file = Self::from_source(path, source, identity, run).map_err(|e| e.path(path))?;
+        let tail = footer::find(source.len(), |from, to| {
+            run.counters.read(to - from);
+            let len = usize::try_from(to - from).map_err(|_| Error::limit("the footer is too large"))?;
+            source.read(from, len).map_err(|e| Error::from_io(path, e))
+        });
+        let tail = tail.map_err(|e| e.path(path))?;
+        let reach = (place.ways().len() > 1).then(|| Reach::new(place));
+        if let Some(reach) = &reach {
+            reach.seal_with(&tail);
+        }
+        let from = From { here: Some(source), reach, tail: None, indexes: Mutex::default() };
+        let file = Self::from_tail(path, from, identity, &tail, run).map_err(|e| e.path(path))?;
         tracing::info!(path = %path.display(), rows = file.rows(), groups = file.row_groups(), "opened");
         Ok(file)
     }
 
-    fn from_source(path: &Path, source: Arc<dyn Source>, identity: Identity, run: &Run) -> Result<Self> {
+    /// A file that a thread of its mount has opened.
+    pub(crate) fn open_there(
+        reach: Arc<Reach>,
+        root: usize,
+        identity: Identity,
+        tail: &Tail,
+        run: &Run,
+    ) -> Result<Self> {
+        let path = reach.path_at(root).unwrap_or(Path::new("")).to_owned();
+        let from = From { here: None, reach: Some(reach), tail: None, indexes: Mutex::default() };
+        let mut file = Self::from_tail(&path, from, identity, tail, run).map_err(|e| e.path(&path))?;
+        let before = tail.bytes.get(..tail.metadata.start).unwrap_or(&[]);
+        let has_index = || {
+            let chunks = file.metadata.row_groups().iter().flat_map(|group| group.columns());
+            chunks.take(1).any(|chunk| chunk.offset_index_range().is_some())
+        };
+        // Page indexes lie before the metadata; of a small file all its pages do.
+        if !before.is_empty() && (tail.start == 0 || has_index()) {
+            file.from.tail = Some((tail.start, Bytes::copy_from_slice(before)));
+        }
+        tracing::info!(path = %path.display(), rows = file.rows(), groups = file.row_groups(), "opened");
+        Ok(file)
+    }
+
+    fn from_tail(path: &Path, from: From, identity: Identity, tail: &Tail, run: &Run) -> Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let metadata = footer::read(source.as_ref(), run)?;
+        let metadata = footer::parse(tail, run)?;
         let file = metadata.file_metadata();
         let schema = guarded(|| parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata()))?;
         let descriptor = file.schema_descr();
@@ -71,7 +130,7 @@ impl ParquetFile {
         Ok(Self {
             path: path.to_owned(),
             number: NEXT.fetch_add(1, Ordering::Relaxed),
-            source,
+            from,
             identity,
             metadata: Arc::new(metadata),
             schema: Arc::new(schema),
@@ -121,20 +180,79 @@ impl ParquetFile {
         at(group)..at(group + 1)
     }
 
-    /// Fails with [`ErrorKind::Changed`] if the file was written to since it was opened.
-    pub fn check_unchanged(&self) -> Result<()> {
-        let now = self.source.identity().map_err(|e| Error::from_io(&self.path, e))?;
-        // A rename over the path, or an unlink, changes the inode's change time but neither its bytes.
-        if now.same_content(&self.identity) {
-            return Ok(());
-        }
-        Err(Error::new(ErrorKind::Changed, "the file was written to while it was read")
-            .path(&self.path)
-            .hint("write a new file and rename it over the old one, and ask again"))
+    /// Whether others are asked for its bytes: it is on a mount that can hang.
+    pub fn is_asked(&self) -> bool {
+        self.from.here.is_none()
     }
 
-    pub(crate) fn source(&self) -> &Arc<dyn Source> {
-        &self.source
+    /// Its length in bytes.
+    pub(crate) fn len(&self) -> u64 {
+        self.identity.size()
+    }
+
+    /// Exactly `len` bytes from `offset`, in `space` if they must be copied and it is large enough.
+    pub(crate) fn read(&self, offset: u64, len: usize, space: Vec<u8>, reading: &Reading) -> Result<Bytes> {
+        let From { here, reach, .. } = &self.from;
+        let mut skip = 0;
+        if let Some(source) = here {
+            reading.counters.read(len as u64);
+            match source.read_in(offset, len, space).map_err(|e| Error::from_io(&self.path, e)) {
+                Ok(bytes) => {
+                    self.note_root(usize::MAX, bytes.len() as u64, reading);
+                    return Ok(bytes);
+                }
+                Err(error) if reach.is_none() || !goes_on(&error) => return Err(error),
+                Err(_) => skip = 1,
+            }
+        }
+        let range = offset..offset.saturating_add(len as u64);
+        if range.end > self.len() {
+            return Err(Error::from_io(&self.path, past_the_end(offset, len, self.len())));
+        }
+        if let Some(bytes) = self.at_hand(&range) {
+            return Ok(bytes);
+        }
+        if let Some(bytes) = reading.ahead.take(self, offset, len as u64, reading)? {
+            return Ok(bytes);
+        }
+        let reach = reach.as_ref().ok_or_else(|| Error::internal("a file without a way to it"))?;
+        reading.counters.read(len as u64);
+        let (root, bytes) = reach.read(&range, skip, &reading.rules).wait()?;
+        self.note_root(root, len as u64, reading);
+        Ok(bytes)
+    }
+
+    /// Asks for a range without waiting for it.
+    pub(crate) fn request(&self, range: &Range<u64>, reading: &Reading) -> Option<Request<Bytes>> {
+        self.from.reach.as_ref().map(|reach| reach.read(range, 0, &reading.rules))
+    }
+
+    /// Whether a range was read with the footer, or need not be asked for ahead.
+    pub(crate) fn has_at_hand(&self, range: &Range<u64>) -> bool {
+        !self.is_asked() || self.at_hand(range).is_some()
+    }
+
+    fn at_hand(&self, range: &Range<u64>) -> Option<Bytes> {
+        let of_tail = self.from.tail.as_ref().and_then(|tail| part(tail, range));
+        of_tail.or_else(|| {
+            let indexes = self.from.indexes.lock().unwrap_or_else(PoisonError::into_inner);
+            indexes.iter().find_map(|index| part(index, range))
+        })
+    }
+
+    /// Keeps what was read of a file that others answer for, for as long as the file is open.
+    pub(crate) fn keep_at_hand(&self, start: u64, bytes: &Bytes) {
+        if !self.has_at_hand(&(start..start.saturating_add(bytes.len() as u64))) {
+            let mut indexes = self.from.indexes.lock().unwrap_or_else(PoisonError::into_inner);
+            indexes.push((start, Bytes::copy_from_slice(bytes)));
+        }
+    }
+
+    /// Notes from which root bytes came; the greatest number is that of the file that is read here.
+    pub(crate) fn note_root(&self, root: usize, bytes: u64, reading: &Reading) {
+        if let Some(reach) = self.from.reach.as_ref().filter(|reach| reach.has_others()) {
+            reading.came_from(if root == usize::MAX { reach.first_root() } else { root }, bytes);
+        }
     }
 
     /// The position of the root column of that name.
@@ -175,17 +293,46 @@ impl ParquetFile {
         let start = u64::try_from(chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset()));
         let len = u64::try_from(chunk.compressed_size());
         match (start, len, chunk.data_page_offset() >= 0) {
-            (Ok(start), Ok(len), true)
-                if start.checked_add(len).is_some_and(|end| end <= self.source.len()) =>
-            {
+            (Ok(start), Ok(len), true) if start.checked_add(len).is_some_and(|end| end <= self.len()) => {
                 Ok((chunk, start..start + len))
             }
             _ => Err(Error::corrupt(format!(
                 "row group {group} puts a column at {} with {} bytes, the file has {}",
                 chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset()),
                 chunk.compressed_size(),
-                self.source.len()
+                self.len()
             ))),
         }
     }
+}
+
+/// The part of a file's end that a range is.
+fn part((start, bytes): &(u64, Bytes), range: &Range<u64>) -> Option<Bytes> {
+    let from = usize::try_from(range.start.checked_sub(*start)?).ok()?;
+    let to = usize::try_from(range.end.checked_sub(*start)?).ok()?;
+    (from <= to && to <= bytes.len()).then(|| bytes.slice(from..to))
+}
+
+/// Fails with [`ErrorKind::Changed`](crate::ErrorKind::Changed) if one of the files was written to since it was
+/// opened, as far as its file system tells. Those on mounts that can hang are asked for at once.
+///
+/// # Errors
+/// Also those of asking, each with its file.
+pub fn check_unchanged<'a>(files: impl IntoIterator<Item = &'a ParquetFile>, run: &Run) -> Result<()> {
+    let mut asked = Vec::new();
+    let mut outcome = Ok(());
+    for file in files {
+        if let Some(source) = &file.from.here {
+            let now = source.identity().map_err(|e| Error::from_io(&file.path, e))?;
+            // A rename over the path, or an unlink, changes the inode's change time but neither its bytes.
+            if !now.same_content(&file.identity) {
+                outcome = outcome.and(Err(written_to().path(&file.path)));
+            }
+        }
+        if let Some(reach) = &file.from.reach {
+            asked.extend(reach.check(&run.reading.rules));
+        }
+    }
+    outcome?;
+    asked.into_iter().try_for_each(|request| request.wait().map(drop))
 }

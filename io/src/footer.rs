@@ -4,13 +4,14 @@
 //! <https://parquet.apache.org/docs/file-format/>
 
 use std::cell::Cell;
+use std::ops::Range;
 
+use bytes::Bytes;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
 use crate::error::{Error, Result};
 use crate::run::Run;
 use crate::signed::has_encrypted_columns;
-use crate::source::Source;
 
 /// The tail that is read at once; most footers lie within it.
 const TAIL: u64 = 64 << 10;
@@ -20,23 +21,28 @@ const LARGEST: u64 = 256 << 20;
 
 const END: u64 = 8;
 
-/// Reads and parses the footer of a file.
-pub(crate) fn read(source: &dyn Source, run: &Run) -> Result<ParquetMetaData> {
-    let size = source.len();
+/// A file's end, which holds at least its metadata.
+#[derive(Clone, Debug)]
+pub(crate) struct Tail {
+    /// Where in the file it begins.
+    pub(crate) start: u64,
+    /// All of the file from there.
+    pub(crate) bytes: Bytes,
+    /// Where in these bytes the metadata is.
+    pub(crate) metadata: Range<usize>,
+}
+
+/// Finds the footer of a file of `size` bytes; `fetch` gives the bytes between two offsets. None is fetched twice.
+pub(crate) fn find(size: u64, mut fetch: impl FnMut(u64, u64) -> Result<Bytes>) -> Result<Tail> {
     if size == 0 {
         return Err(Error::corrupt("the file is empty").hint("write it again"));
     }
     if size < END + 4 {
         return Err(not_parquet());
     }
-    let fetch = |from: u64, to: u64| {
-        let len = usize::try_from(to - from).map_err(|_| too_large(to - from))?;
-        run.counters.read(to - from);
-        source.read(from, len).map_err(|e| Error::from_io(std::path::Path::new(""), e).without_path())
-    };
     let tail_start = size.saturating_sub(TAIL);
     let tail = fetch(tail_start, size)?;
-    let (body, end) = tail.split_at_checked(tail.len() - 8).ok_or_else(not_parquet)?;
+    let (body, end) = tail.split_at_checked(tail.len().wrapping_sub(8)).ok_or_else(not_parquet)?;
     let [l0, l1, l2, l3, magic @ ..] = end else { return Err(not_parquet()) };
     match magic {
         b"PAR1" => {}
@@ -52,17 +58,26 @@ pub(crate) fn read(source: &dyn Source, run: &Run) -> Result<ParquetMetaData> {
         return Err(too_large(length));
     }
     let metadata_start = size - END - length;
-    let _memory = run.reserve(length.saturating_mul(4), "the footer's metadata")?;
-    let parse = |bytes: &[u8]| {
-        if has_encrypted_columns(bytes) {
-            return Err(encrypted());
+    match usize::try_from(metadata_start.wrapping_sub(tail_start)) {
+        Ok(at) if metadata_start >= tail_start => {
+            Ok(Tail { start: tail_start, metadata: at..body.len(), bytes: tail })
         }
-        guarded(|| ParquetMetaDataReader::decode_metadata(bytes)).map_err(|e| e.hint("write the file again"))
-    };
-    match usize::try_from(metadata_start.wrapping_sub(tail_start)).ok().and_then(|at| body.get(at..)) {
-        Some(bytes) if metadata_start >= tail_start => parse(bytes),
-        _ => parse(&fetch(metadata_start, size - END)?),
+        _ => {
+            let before = fetch(metadata_start, tail_start)?;
+            let metadata = 0..before.len() + body.len();
+            Ok(Tail { start: metadata_start, metadata, bytes: [before, tail].concat().into() })
+        }
     }
+}
+
+/// Parses a footer.
+pub(crate) fn parse(tail: &Tail, run: &Run) -> Result<ParquetMetaData> {
+    let bytes = tail.bytes.get(tail.metadata.clone()).ok_or_else(not_parquet)?;
+    let _memory = run.reserve((bytes.len() as u64).saturating_mul(4), "the footer's metadata")?;
+    if has_encrypted_columns(bytes) {
+        return Err(encrypted());
+    }
+    guarded(|| ParquetMetaDataReader::decode_metadata(bytes)).map_err(|e| e.hint("write the file again"))
 }
 
 thread_local!(static GUARDED: Cell<bool> = const { Cell::new(false) });

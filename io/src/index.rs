@@ -54,6 +54,30 @@ pub(crate) fn page_locations(
     Ok(Some(std::mem::take(&mut index.page_locations)))
 }
 
+/// Whether a chunk is read in one piece, and if not, where its pages are, if that is known.
+///
+/// When most rows are wanted, one read beats one for each page. So it does where each read is a request to another
+/// machine, unless the offset index says which few pages matter.
+pub(crate) fn whole_or_pages(
+    file: &ParquetFile,
+    group: usize,
+    leaf: usize,
+    wanted: u64,
+    run: &Run,
+) -> Result<(bool, Option<Vec<PageLocation>>)> {
+    let rows = file.group_rows(group);
+    if is_whole(wanted, rows.end - rows.start) {
+        return Ok((true, None));
+    }
+    let locations = page_locations(file, group, leaf, run)?;
+    Ok((locations.is_none() && file.is_asked(), locations))
+}
+
+/// Whether so many of a row group's rows are wanted that no index is looked at.
+pub(crate) fn is_whole(wanted: u64, rows: u64) -> bool {
+    wanted.saturating_mul(2) > rows
+}
+
 /// Both indexes of one leaf column in one row group, in the form that statistics are taken from.
 #[derive(Debug)]
 pub(crate) struct ChunkIndex {
@@ -116,12 +140,13 @@ impl PageIndexProvider for ChunkIndex {
 
 fn read(file: &ParquetFile, range: Option<Range<u64>>, run: &Run) -> Result<Option<bytes::Bytes>> {
     let Some(range) = range.filter(|r| !r.is_empty()) else { return Ok(None) };
-    if range.end > file.source().len() {
+    if range.end > file.len() {
         return Err(Error::corrupt("a page index lies behind the end of the file"));
     }
     let len =
         usize::try_from(range.end - range.start).map_err(|_| Error::corrupt("a page index is too large"))?;
-    run.counters.read(range.end - range.start);
-    let bytes = file.source().read(range.start, len).map_err(|e| Error::from_io(file.path(), e))?;
+    let bytes = file.read(range.start, len, Vec::new(), &run.reading)?;
+    // It is looked at again by whoever decodes the pages, and by the next join.
+    file.keep_at_hand(range.start, &bytes);
     Ok(Some(bytes))
 }

@@ -17,7 +17,7 @@
 //! # writer.close()?;
 //!
 //! let run = Run::default();
-//! let file = Arc::new(ParquetFile::open(&path, IoMode::Auto, &run)?);
+//! let file = ParquetFile::open(&path, IoMode::Auto, &run)?;
 //! let table = Table::new("load", vec![file], Missing::Error)?;
 //! let column = table.column("mw")?;
 //! let reader = Reader::new(&table, &RowRanges::from_ranges([1..2, 3..4]), &run);
@@ -34,6 +34,7 @@
 //! wrong is an [`Error`], sorted by what the caller can do about it.
 #![deny(clippy::indexing_slicing)]
 
+mod ahead;
 mod describe;
 mod encoding;
 mod error;
@@ -42,10 +43,16 @@ mod footer;
 #[cfg(test)]
 mod fuzz;
 mod index;
+mod mount;
+mod opening;
 mod page;
 mod platform;
+mod process;
 mod prune;
+mod reach;
 mod read;
+mod reading;
+mod requests;
 mod rows;
 mod run;
 mod signed;
@@ -54,13 +61,20 @@ mod source;
 mod table;
 mod types;
 
+pub use ahead::ReadAhead;
 pub use describe::{ColumnDescription, FileDescription, GroupDescription};
 pub use error::{Error, ErrorKind, Result, did_you_mean};
-pub use file::ParquetFile;
+pub use file::{ParquetFile, check_unchanged};
 pub use footer::panic_is_caught;
-pub use platform::{Identity, default_memory_limit};
-pub use prune::{KeyStatistics, group_statistics, page_statistics};
-pub use read::{Filled, Reader, Slot};
+pub use mount::{any_remote, is_remote};
+pub use opening::Opening;
+pub use platform::{Identity, default_memory_limit, descriptors_for_files};
+pub use process::ByProcess;
+pub use prune::{KeyStatistics, group_statistics, page_indexes_ahead, page_statistics};
+pub use reach::{Asked, Place};
+pub use read::{Filled, Reader, Slot, read_ahead};
+pub use reading::RootReads;
+pub use requests::{Depth, threads_left_behind};
 pub use rows::RowRanges;
 pub use run::{Counters, Reserved, Run, Span};
 pub use slab::Slab;

@@ -190,3 +190,55 @@ pub(crate) fn is_out_of_descriptors(error: &std::io::Error) -> bool {
     let errno = Errno::from_io_error(error);
     errno == Some(Errno::MFILE) || errno == Some(Errno::NFILE)
 }
+
+/// The kernel's list of this process's mounts, kept open to learn of changes.
+#[derive(Debug, Default)]
+pub(crate) struct MountList {
+    file: Option<File>,
+}
+
+impl MountList {
+    /// The list, when it has not been read or has changed since; else two system calls less than a microsecond long.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn if_changed(&mut self) -> Option<String> {
+        use std::io::{Read, Seek};
+        let file = match &mut self.file {
+            Some(file) => {
+                let mut polled = [rustix::event::PollFd::new(&*file, rustix::event::PollFlags::PRI)];
+                let at_once = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+                if !matches!(rustix::event::poll(&mut polled, Some(&at_once)), Ok(1..)) {
+                    return None;
+                }
+                file.rewind().ok()?;
+                file
+            }
+            None => self.file.insert(File::open("/proc/self/mountinfo").ok()?),
+        };
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Elsewhere there is no such list, and all mounts count as local.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn if_changed(&mut self) -> Option<String> {
+        let _ = &self.file;
+        None
+    }
+}
+
+/// Tells the kernel that a file is read here and there, so that it reads ahead nothing that nobody asked for.
+pub(crate) fn expect_random_reads(file: &File) {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::Random);
+    #[cfg(not(target_os = "linux"))]
+    let _ = file;
+}
+
+/// How many descriptors the files that are kept may have of those that this process may have.
+pub fn descriptors_for_files() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let limit = limit.map_or(usize::MAX, |l| usize::try_from(l).unwrap_or(usize::MAX));
+    // A process needs some for itself, and reads that reopen a file need one each.
+    if limit < 256 { limit / 4 } else { limit / 2 }
+}

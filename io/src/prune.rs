@@ -1,11 +1,13 @@
 //! What a table's statistics say about a key column, so that rows out of bounds are never read.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, UInt32Array};
 use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 use parquet::basic::Type as PhysicalType;
 
+use crate::ahead::ReadAhead;
 use crate::error::Result;
 use crate::file::ParquetFile;
 use crate::footer::guarded;
@@ -89,6 +91,27 @@ pub fn page_statistics(
         }
     }
     Ok(out)
+}
+
+/// The indexes that [`page_statistics`] would read, of files that others answer for.
+///
+/// # Errors
+/// Those of footers that contradict themselves.
+pub fn page_indexes_ahead(table: &Table, column: &Column, rows: &RowRanges) -> Result<Vec<ReadAhead>> {
+    let mut wishes = Vec::new();
+    for group in table.groups().filter(|group| group.file.is_asked()) {
+        let Some(leaf) = leaf(&group, column) else { continue };
+        if rows.within(&group.rows).is_empty() || !trusted(group.file, group.group, leaf) {
+            continue;
+        }
+        let (chunk, _) = group.file.chunk(group.group, leaf)?;
+        let both = [chunk.offset_index_range(), chunk.column_index_range()];
+        let ranges: Vec<_> = both.into_iter().flatten().filter(|r| !group.file.has_at_hand(r)).collect();
+        if !ranges.is_empty() {
+            wishes.push(ReadAhead { file: Arc::clone(group.file), ranges });
+        }
+    }
+    Ok(wishes)
 }
 
 /// The one leaf of a key column, in the file of that row group.

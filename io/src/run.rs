@@ -1,12 +1,14 @@
 //! What one run (a join, an inspection) carries along: its limits, its counters, its clock.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crossbeam::utils::CachePadded;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
+use crate::reading::{Reading, RootReads};
+use crate::requests::{Depth, Patience};
 
 /// Counters of one run. Relaxed: they are read when the work is over, or to draw a bar.
 ///
@@ -56,11 +58,7 @@ pub struct Span {
 pub struct Run {
     /// What has been done so far.
     pub counters: Arc<Counters>,
-    memory_limit: u64,
-    memory_used: AtomicU64,
-    memory_peak: AtomicU64,
-    cancelled: AtomicBool,
-    deadline: Option<Instant>,
+    pub(crate) reading: Arc<Reading>,
     verify: bool,
     started: Instant,
     spans: Mutex<Vec<Span>>,
@@ -76,25 +74,39 @@ impl Default for Run {
 impl Run {
     /// A run that may hold `memory_limit` bytes of decoded data at once.
     pub fn new(memory_limit: u64) -> Self {
+        let started = Instant::now();
+        let counters: Arc<Counters> = Arc::default();
         Self {
-            counters: Arc::default(),
-            memory_limit,
-            memory_used: AtomicU64::new(0),
-            memory_peak: AtomicU64::new(0),
-            cancelled: AtomicBool::new(false),
-            deadline: None,
+            reading: Arc::new(Reading::new(Arc::clone(&counters), memory_limit, started)),
+            counters,
             verify: true,
-            started: Instant::now(),
+            started,
             spans: Mutex::new(Vec::new()),
             stages: Mutex::new(Vec::new()),
         }
     }
 
-    /// The same run, ended with [`ErrorKind::Timeout`] at the next step after `timeout`.
+    /// The same run, ended with [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) at the next step after `timeout`; what waits for storage that
+    /// may hang ends then too, and names the files.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Option<Duration>) -> Self {
         // A moment too far away for the clock is no deadline.
-        self.deadline = timeout.and_then(|t| self.started.checked_add(t));
+        let deadline = timeout.and_then(|t| self.started.checked_add(t));
+        let patience = Patience::new(self.started, deadline);
+        if let Some(reading) = Arc::get_mut(&mut self.reading) {
+            reading.rules.patience = Arc::new(patience);
+        }
+        self
+    }
+
+    /// The same run, which has so many requests in flight on a mount that is not local; `hedge` says whether the
+    /// next of several roots is asked as soon as one is slower than it usually is.
+    #[must_use]
+    pub fn with_requests(mut self, depth: Depth, hedge: bool) -> Self {
+        if let Some(reading) = Arc::get_mut(&mut self.reading) {
+            reading.rules.depth = depth;
+            reading.rules.hedge = hedge;
+        }
         self
     }
 
@@ -109,47 +121,43 @@ impl Run {
         self.verify
     }
 
-    /// Asks the work to stop at the next step with [`ErrorKind::Cancelled`].
+    /// Asks the work to stop at the next step with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
     pub fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Relaxed);
+        self.reading.rules.patience.cancel();
     }
 
     /// To be called between units of work.
     pub fn check(&self) -> Result<()> {
-        if self.cancelled.load(Ordering::Relaxed) {
-            return Err(Error::new(ErrorKind::Cancelled, "the work was cancelled"));
-        }
-        if self.deadline.is_some_and(|d| Instant::now() > d) {
-            return Err(Error::new(ErrorKind::Timeout, "the deadline passed"));
-        }
-        Ok(())
+        self.reading.rules.patience.check()
     }
 
     /// Takes `bytes` from the memory limit before they are allocated; the guard gives them back.
     ///
     /// # Errors
-    /// [`ErrorKind::LimitExceeded`] when that would pass the limit; `what` names the thing.
+    /// [`ErrorKind::LimitExceeded`](crate::ErrorKind::LimitExceeded) when that would pass the limit; `what` names the thing.
     pub fn reserve(&self, bytes: u64, what: &str) -> Result<Reserved<'_>> {
-        let fits = |used: u64| used.checked_add(bytes).filter(|now| *now <= self.memory_limit);
-        let now = match self.memory_used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits) {
-            Ok(before) => before.saturating_add(bytes),
-            Err(before) => {
-                return Err(Error::limit(format!(
-                    "{what} would take {bytes} bytes, {before} are in use, and the memory limit is {}",
-                    self.memory_limit
-                ))
-                .hint(
-                    "raise --memory-limit, take fewer columns, or bound the rows with --from/--to/--last",
-                ));
-            }
-        };
-        self.memory_peak.fetch_max(now, Ordering::Relaxed);
+        self.reading.memory.take(bytes, what)?;
         Ok(Reserved { run: self, bytes })
     }
 
     /// The most bytes that were reserved at one time.
     pub fn memory_peak(&self) -> u64 {
-        self.memory_peak.load(Ordering::Relaxed)
+        self.reading.memory.peak()
+    }
+
+    /// Names the roots that files are read under, where there are several: [`Self::roots`] tells of each.
+    pub fn name_roots(&self, names: Vec<String>) {
+        let _ = self.reading.root_names.set(names);
+    }
+
+    /// What was read under each of several roots, in their order; empty where there is but one.
+    pub fn roots(&self) -> Vec<RootReads> {
+        self.reading.roots()
+    }
+
+    /// Lets go of what was read ahead and not used.
+    pub fn forget_ahead(&self) {
+        self.reading.ahead.forget(&self.reading.memory);
     }
 
     /// Runs `work` and notes how long it took.
@@ -217,7 +225,7 @@ impl Reserved<'_> {
 
 impl Drop for Reserved<'_> {
     fn drop(&mut self) {
-        self.run.memory_used.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.run.reading.memory.give(self.bytes);
     }
 }
 

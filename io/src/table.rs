@@ -6,7 +6,8 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field, FieldRef};
 
 use crate::error::{Error, Result, did_you_mean};
-use crate::file::ParquetFile;
+use crate::file::{ParquetFile, check_unchanged};
+use crate::run::Run;
 use crate::types::{fixed_width, widen_field};
 
 /// What it means when one of a table's files lacks a column.
@@ -179,9 +180,14 @@ impl Table {
         Some((self.files.get(at)?, row - self.first_row.get(at)?))
     }
 
+    /// Whether others answer for one of its files: it lies on a mount that can hang.
+    pub fn is_asked(&self) -> bool {
+        self.files.iter().any(|file| file.is_asked())
+    }
+
     /// Fails if one of the files was written to since it was opened.
-    pub fn check_unchanged(&self) -> Result<()> {
-        self.files.iter().try_for_each(|f| f.check_unchanged().map_err(|e| e.table(&self.name)))
+    pub fn check_unchanged(&self, run: &Run) -> Result<()> {
+        check_unchanged(self.files.iter().map(AsRef::as_ref), run).map_err(|e| e.table(&self.name))
     }
 }
 

@@ -26,10 +26,8 @@ pub(crate) fn wait<T: Send + 'static>(
 ) -> PyResult<T> {
     let timeout = options.timeout;
     let started = Instant::now();
-    let run = options.run.get_or_insert_with(|| {
-        let run = options.memory_limit.map_or_else(Run::default, Run::new);
-        Arc::new(run.with_timeout(timeout))
-    });
+    let new_run = options.new_run();
+    let run = options.run.get_or_insert_with(|| Arc::new(new_run));
     let run = Arc::clone(run);
     let for_pool = options.clone();
     let mut pending = hypostyle::spawn(&for_pool, move || work(&options)).or_raise(py)?;

@@ -7,7 +7,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use hypostyle::{JoinOptions, Run};
+use hypostyle::JoinOptions;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Common;
@@ -21,7 +21,7 @@ pub(super) struct Progress(Option<(Sender<()>, JoinHandle<()>)>);
 impl Progress {
     /// Watches a run that is put into `options` for it.
     pub(super) fn watch_run(common: Common, what: &'static str, options: &mut JoinOptions) -> Self {
-        let run = Arc::new(options.memory_limit.map_or_else(Run::default, Run::new));
+        let run = Arc::new(options.new_run());
         options.run = Some(Arc::clone(&run));
         Self::watch(common, what, move || {
             let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);

@@ -3,11 +3,12 @@
 use std::fmt;
 
 use hypostyle_engine::{KeySummary, summarise_key};
-use hypostyle_io::{Missing, Table};
+use hypostyle_io::{Missing, Run, Table};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::{JoinOptions, Store, inspect, key};
+use super::roots::Wanted;
+use super::{JoinOptions, Store, inspect};
 use crate::Result;
 
 /// A table over all of its files.
@@ -44,7 +45,7 @@ impl Store {
     /// # Errors
     /// Those of looking through the folder.
     pub fn tables(&self) -> Result<Vec<String>> {
-        self.place.tables()
+        self.roots.tables(&Run::default())
     }
 
     /// Describes a table by its name. `key` names the key columns; when it is empty, it is what `hypostyle.yaml`
@@ -56,14 +57,17 @@ impl Store {
     pub fn describe(&self, table: &str, key: &[String], options: &JoinOptions) -> Result<TableReport> {
         let run = options.run();
         self.on_pool(options, || {
-            let paths = self.place.named(table).map_err(|e| e.table(table))?;
+            let found = self.roots.find(Wanted::Table(table.to_owned()), &run).wait(&run);
             let open = self.files.get();
-            let files = paths.par_iter().map(|path| open.open(path, options.io, &run));
+            let begin = |place| open.begin(place, options.io, &run);
+            let begun = found.map_err(|e| e.table(table))?.into_iter().map(begin);
+            let files =
+                begun.collect::<Result<Vec<_>>>()?.into_par_iter().map(|file| open.finish(file, &run));
             let files = files.collect::<Result<Vec<_>>>().map_err(|e| e.table(table))?;
             let opened = Table::new(table, files, Missing::Null)?;
             let mut key = key.to_vec();
             if key.is_empty() {
-                let of_root = key::of_root(&self.place)?;
+                let of_root = self.roots.key(&run)?;
                 let has = opened.column_names();
                 key = if of_root.iter().all(|name| has.contains(name)) { of_root } else { key };
             }

@@ -4,9 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use hypostyle_engine::{KeySummary, summarise_key};
-use hypostyle_io::{FileDescription, Run, Table};
+use hypostyle_io::{FileDescription, Place, Run, Table};
 use serde::Serialize;
 
+use super::roots::Wanted;
 use super::{JoinOptions, Store};
 use crate::Result;
 
@@ -30,20 +31,15 @@ impl Store {
     pub fn inspect(&self, path: &str, key: &[String], options: &JoinOptions) -> Result<Vec<FileReport>> {
         let run = options.run();
         self.on_pool(options, || {
-            let files = self.place.files(path)?;
-            files.iter().map(|file| self.report(file, key, options, &run)).collect()
+            let files = self.roots.find(Wanted::Path(path.to_owned()), &run).wait(&run)?;
+            files.into_iter().map(|file| self.report(file, key, options, &run)).collect()
         })
     }
 
-    fn report(
-        &self,
-        path: &std::path::Path,
-        key: &[String],
-        options: &JoinOptions,
-        run: &Run,
-    ) -> Result<FileReport> {
-        let file = self.files.get().open(path, options.io, run)?;
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    fn report(&self, place: Place, key: &[String], options: &JoinOptions, run: &Run) -> Result<FileReport> {
+        let name = place.path().file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let files = self.files.get();
+        let file = files.finish(files.begin(place, options.io, run)?, run)?;
         let table = Table::new(name, vec![Arc::clone(&file)], hypostyle_io::Missing::Error)?;
         Ok(FileReport { file: file.describe(run)?, key: summarise_key(&table, key, run)? })
     }

@@ -6,9 +6,9 @@ mod inspect;
 mod key;
 mod pending;
 mod pool;
-mod process;
 mod request;
 mod resolve;
+mod roots;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use hypostyle_engine::{Explanation, Frame, JoinRequest, Remembered, Strategy};
-use hypostyle_io::{IoMode, Run, default_memory_limit};
+use hypostyle_io::{ByProcess, Depth, IoMode, Run, default_memory_limit};
 
 use crate::spec::JoinSpec;
-use crate::{Error, Result};
+use crate::{Error, ErrorKind, Result};
 
 pub use describe::{TableColumn, TableReport};
 pub use inspect::FileReport;
@@ -27,10 +27,16 @@ pub use pending::{Pending, spawn};
 pub use pool::fill_matrix;
 
 use files::OpenFiles;
-use process::ByProcess;
 use resolve::Place;
+use roots::{Roots, Wanted};
 
 pub(crate) use resolve::name_of;
+
+/// How long the roots are waited for when a store is opened.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How often a join is begun again whose files changed under it.
+const RETRIES: u32 = 3;
 
 /// Tables under one folder, and what is known of them: opened files and their footers are kept for the next join.
 ///
@@ -38,7 +44,7 @@ pub(crate) use resolve::name_of;
 /// stores of a process. In a forked child it works too, and opens its files anew.
 #[derive(Debug)]
 pub struct Store {
-    place: Place,
+    roots: Roots,
     files: ByProcess<OpenFiles>,
     remembered: ByProcess<Remembered>,
 }
@@ -60,7 +66,21 @@ pub struct JoinOptions {
     pub run: Option<Arc<Run>>,
     /// How long a join may take, from its call on, before it ends with [`Timeout`](crate::ErrorKind::Timeout); a
     /// run of the caller's own has its own deadline.
+    ///
+    /// On FUSE and network mounts it ends a wait for calls that do not return, in `open` and `stat` as in reads: the
+    /// call keeps a thread of its own, which is left behind. While such a thread is stuck in a daemon that hangs,
+    /// the kernel may be unable to end the process, even by `SIGKILL`; a program that must be able to end does such
+    /// joins in a child of its own, as the command does.
     pub timeout: Option<Duration>,
+    /// Requests in flight at once on a FUSE or network mount, over all joins of the process; 32 when left out.
+    pub io_depth: Option<usize>,
+    /// Threads that may be stuck in calls to one mount that do not return, before it is asked no more but once in a
+    /// while to see if it is back; 64 when left out.
+    pub io_left_behind: Option<usize>,
+    /// Whether the next of several roots is asked too as soon as one is slower than 95 of 100 of its last answers.
+    pub hedge: bool,
+    /// How often a join is begun again whose files changed under it; 3 times when left out.
+    pub retries: Option<u32>,
     /// The rows to fill, in memory, which makes this a spine join: exactly these rows, in this order, the columns
     /// that are not in the key carried along. Its key columns are called as the join's. A spec that has a spine of
     /// its own, or says `how: left`, is refused.
@@ -68,10 +88,19 @@ pub struct JoinOptions {
 }
 
 impl JoinOptions {
+    /// A run with the limits that these options say, which begins now: to be watched, or cancelled.
+    pub fn new_run(&self) -> Run {
+        let usual = Depth::default();
+        let depth = Depth {
+            in_flight: self.io_depth.unwrap_or(usual.in_flight),
+            left_behind: self.io_left_behind.unwrap_or(usual.left_behind),
+        };
+        let limit = self.memory_limit.unwrap_or_else(default_memory_limit);
+        Run::new(limit).with_timeout(self.timeout).with_requests(depth, self.hedge)
+    }
+
     pub(crate) fn run(&self) -> Arc<Run> {
-        let limit = || self.memory_limit.unwrap_or_else(default_memory_limit);
-        let new = || Arc::new(Run::new(limit()).with_timeout(self.timeout));
-        self.run.clone().unwrap_or_else(new)
+        self.run.clone().unwrap_or_else(|| Arc::new(self.new_run()))
     }
 }
 
@@ -81,26 +110,51 @@ impl Store {
     /// # Errors
     /// [`NotFound`](crate::ErrorKind::NotFound) if there is no such folder.
     pub fn open(root: impl AsRef<Path>) -> Result<Self> {
-        let root = root.as_ref();
-        let metadata = std::fs::metadata(root).map_err(|e| Error::from_io(root, e))?;
-        if !metadata.is_dir() {
-            return Err(Error::not_found("the root is not a folder").path(root));
+        Self::open_all([root])
+    }
+
+    /// The same tables under several roots, such as two mounts, or a mount and a copy of it. What the first cannot
+    /// give, because it does not answer, is read from the next; what differs there is refused, and never mixed in.
+    ///
+    /// A mount that does not answer within a second is taken for granted: joins will say what it does.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound) if one of them is no folder, and
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) without any.
+    pub fn open_all<P: AsRef<Path>>(roots: impl IntoIterator<Item = P>) -> Result<Self> {
+        Self::open_within(roots, PATIENCE)
+    }
+
+    /// As [`Self::open_all`], for a caller with less time.
+    ///
+    /// # Errors
+    /// Those of [`Self::open_all`].
+    pub fn open_within<P: AsRef<Path>>(
+        roots: impl IntoIterator<Item = P>,
+        patience: Duration,
+    ) -> Result<Self> {
+        let place = |root: P| Place { base: root.as_ref().to_owned(), rooted: true };
+        let places: Vec<Place> = roots.into_iter().map(place).collect();
+        if places.is_empty() {
+            return Err(Error::invalid("there is no root").hint("name at least one folder"));
         }
-        Ok(Self::at(Place { base: root.to_owned(), rooted: true }))
+        let roots = Roots::new(places);
+        roots.check(&Run::default().with_timeout(Some(patience)))?;
+        Ok(Self::at(roots))
     }
 
     /// Tables anywhere: relative paths in specs begin at `base`, others are taken as they are.
     pub fn unrooted(base: impl AsRef<Path>) -> Self {
-        Self::at(Place { base: base.as_ref().to_owned(), rooted: false })
+        Self::at(Roots::new(vec![Place { base: base.as_ref().to_owned(), rooted: false }]))
     }
 
-    fn at(place: Place) -> Self {
-        Self { place, files: ByProcess::new(), remembered: ByProcess::new() }
+    fn at(roots: Roots) -> Self {
+        Self { roots, files: ByProcess::new(), remembered: ByProcess::new() }
     }
 
-    /// Where relative paths begin.
+    /// Where relative paths begin, under the first root.
     pub fn base(&self) -> &Path {
-        &self.place.base
+        self.roots.base()
     }
 
     /// Joins the tables of a spec into one frame.
@@ -118,8 +172,10 @@ impl Store {
     pub fn join_with(&self, spec: &JoinSpec, options: &JoinOptions) -> Result<Frame> {
         let run = options.run();
         self.on_pool(options, || {
-            let request = self.request(spec, options, &run)?;
-            hypostyle_engine::join(&request, &run)
+            self.again_if_changed(options, &run, || {
+                let request = self.request(spec, options, &run)?;
+                hypostyle_engine::join(&request, &run)
+            })
         })
     }
 
@@ -130,8 +186,10 @@ impl Store {
     pub fn explain(&self, spec: &JoinSpec, options: &JoinOptions) -> Result<Explanation> {
         let run = options.run();
         self.on_pool(options, || {
-            let request = self.request(spec, options, &run)?;
-            hypostyle_engine::explain(&request, &run)
+            self.again_if_changed(options, &run, || {
+                let request = self.request(spec, options, &run)?;
+                hypostyle_engine::explain(&request, &run)
+            })
         })
     }
 
@@ -140,12 +198,45 @@ impl Store {
     /// # Errors
     /// [`NotFound`](crate::ErrorKind::NotFound) if there are none.
     pub fn files_at(&self, path: &str) -> Result<Vec<PathBuf>> {
-        self.place.files(path)
+        let run = Run::default();
+        let found = self.roots.find(Wanted::Path(path.to_owned()), &run).wait(&run)?;
+        Ok(found.iter().map(|place| place.path().to_owned()).collect())
+    }
+
+    /// Does work again whose files changed meanwhile, or whose root was lost while there is another: with files
+    /// that are opened anew. Nothing was written, so that is safe; it is done a few times, within the deadline.
+    fn again_if_changed<T>(
+        &self,
+        options: &JoinOptions,
+        run: &Run,
+        work: impl Fn() -> Result<T>,
+    ) -> Result<T> {
+        let mut left = options.retries.unwrap_or(RETRIES);
+        let mut pause = Duration::from_millis(1);
+        loop {
+            let error = match work() {
+                Err(error) if left > 0 => error,
+                outcome => return outcome,
+            };
+            let may_help = error.kind() == ErrorKind::Changed
+                || error.kind() == ErrorKind::Unavailable && self.roots.names().is_some();
+            if !may_help || run.check().is_err() {
+                return Err(error);
+            }
+            tracing::info!(%error, "begun again");
+            left -= 1;
+            // Whoever writes may be at it for a moment.
+            std::thread::sleep(pause);
+            pause *= 4;
+        }
     }
 
     fn request(&self, spec: &JoinSpec, options: &JoinOptions, run: &Run) -> Result<JoinRequest> {
+        if let Some(names) = self.roots.names() {
+            run.name_roots(names);
+        }
         let request =
-            run.stage("open", || request::of(&self.place, &self.files.get(), spec, options, run))?;
+            run.stage("open", || request::of(&self.roots, &self.files.get(), spec, options, run))?;
         Ok(JoinRequest { remembered: Some(self.remembered.get()), ..request })
     }
 

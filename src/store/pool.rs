@@ -11,7 +11,8 @@ use arrow_array::RecordBatch;
 use hypostyle_engine::{Floats, Order};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use super::process::ByProcess;
+use hypostyle_io::ByProcess;
+
 use crate::{Error, Result};
 
 /// Pools that are kept, of those used last. One in use lives on until its work is done.

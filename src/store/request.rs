@@ -5,47 +5,27 @@ use std::sync::Arc;
 use arrow_array::{RecordBatch, RecordBatchOptions, new_empty_array};
 use arrow_schema::Schema;
 use hypostyle_engine::{Feature, How, JoinRequest, JoinTable, Rows, Spine, read_table};
-use hypostyle_io::{IoMode, Run, Table};
+use hypostyle_io::{Run, Table, any_remote};
 use rayon::prelude::*;
 
-use super::files::OpenFiles;
-use super::resolve::Place;
+use super::files::{Begun as Opening, OpenFiles};
+use super::roots::{Roots, Wanted};
 use super::{JoinOptions, key};
 use crate::spec::{ColumnSpec, Columns, JoinSpec, Missing, TableSpec};
 use crate::{Error, Result};
 
 pub(super) fn of(
-    place: &Place,
+    roots: &Roots,
     files: &OpenFiles,
     spec: &JoinSpec,
     options: &JoinOptions,
     run: &Run,
 ) -> Result<JoinRequest> {
     spec.validate_beside(options.spine.is_some())?;
-    let open = |name: &str, paths: Vec<std::path::PathBuf>, missing| {
-        open_table(files, name, &paths, missing, options.io, run)
-    };
-    let open_one = |table: &TableSpec| -> Result<Table> {
-        let name = table.label();
-        let paths = match &table.path {
-            Some(path) => place.files(path),
-            None => place.named(&name),
-        };
-        let missing = match table.missing {
-            Missing::Error => hypostyle_io::Missing::Error,
-            Missing::Null => hypostyle_io::Missing::Null,
-        };
-        paths.and_then(|paths| open(&name, paths, missing)).map_err(|e| e.table(&name))
-    };
-    let opened = spec.tables.par_iter().map(open_one).collect::<Result<Vec<_>>>()?;
     let place_error = |e: Error| e.table("spine");
-    let spine_table = spec.spine.as_ref().map(|spine| {
-        let paths = place.files(&spine.path).map_err(place_error)?;
-        open("spine", paths, hypostyle_io::Missing::Error)
-    });
-    let spine_table = spine_table.transpose()?;
+    let (opened, spine_table) = open_tables(roots, files, spec, options, run)?;
     let key = match spec.key.as_slice() {
-        [] => key_of(place, spec, &opened, spine_table.as_ref(), options)?,
+        [] => key_of(roots, run, spec, &opened, spine_table.as_ref(), options)?,
         given => given.to_vec(),
     };
     let tables = spec.tables.iter().zip(opened).map(|(table, opened)| {
@@ -104,13 +84,14 @@ fn typed(spine: &RecordBatch, key: &[String], tables: &[JoinTable]) -> Result<Re
 
 /// The key of a join that names none.
 fn key_of(
-    place: &Place,
+    roots: &Roots,
+    run: &Run,
     spec: &JoinSpec,
     opened: &[Table],
     spine: Option<&Table>,
     options: &JoinOptions,
 ) -> Result<Vec<String>> {
-    let of_root = key::of_root(place)?;
+    let of_root = roots.key(run)?;
     if !of_root.is_empty() {
         return Ok(of_root);
     }
@@ -127,20 +108,73 @@ fn key_of(
     key::shared(&tables, in_memory.or_else(in_file).as_deref())
 }
 
-fn open_table(
-    files: &OpenFiles,
-    name: &str,
-    paths: &[std::path::PathBuf],
+/// A table of the spec, or its spine, on its way to being open.
+struct Begun {
+    name: String,
     missing: hypostyle_io::Missing,
-    mode: IoMode,
+    wanted: Wanted,
+}
+
+/// The tables and the spine. What lies on mounts that can hang is looked for and opened all at once.
+fn open_tables(
+    roots: &Roots,
+    files: &OpenFiles,
+    spec: &JoinSpec,
+    options: &JoinOptions,
     run: &Run,
-) -> Result<Table> {
-    let open = |path: &std::path::PathBuf| {
-        run.check()?;
-        run.span("open", || name.to_owned(), || files.open(path, mode, run))
+) -> Result<(Vec<Table>, Option<Table>)> {
+    let table = |table: &TableSpec| {
+        let name = table.label();
+        let wanted = match &table.path {
+            Some(path) => Wanted::Path(path.clone()),
+            None => Wanted::Table(name.clone()),
+        };
+        let missing = match table.missing {
+            Missing::Error => hypostyle_io::Missing::Error,
+            Missing::Null => hypostyle_io::Missing::Null,
+        };
+        Begun { name, missing, wanted }
     };
-    let opened = paths.par_iter().map(open).collect::<Result<Vec<_>>>().map_err(|e| e.table(name))?;
-    Table::new(name, opened, missing)
+    let spine = spec.spine.as_ref().map(|spine| Begun {
+        name: "spine".to_owned(),
+        missing: hypostyle_io::Missing::Error,
+        wanted: Wanted::Path(spine.path.clone()),
+    });
+    let all: Vec<Begun> = spec.tables.iter().map(table).chain(spine).collect();
+    let mut opened = if any_remote() {
+        let found = |begun: Begun| {
+            let finding = roots.find(begun.wanted.clone(), run);
+            (begun, finding)
+        };
+        let found: Vec<_> = all.into_iter().map(found).collect();
+        let begun = found.into_iter().map(|(begun, finding)| {
+            let places = finding.wait(run).map_err(|e| e.table(&begun.name))?;
+            let files = places.into_iter().map(|place| files.begin(place, options.io, run));
+            Ok((begun, files.collect::<Result<Vec<_>>>()?))
+        });
+        let begun = begun.collect::<Result<Vec<_>>>()?;
+        let finish = |(begun, opening)| finish_table(files, begun, opening, run);
+        begun.into_par_iter().map(finish).collect::<Result<Vec<_>>>()?
+    } else {
+        let open = |begun: Begun| {
+            let places = roots.find(begun.wanted.clone(), run).wait(run).map_err(|e| e.table(&begun.name))?;
+            let opening = places.into_iter().map(|place| files.begin(place, options.io, run));
+            finish_table(files, begun, opening.collect::<Result<Vec<_>>>()?, run)
+        };
+        all.into_par_iter().map(open).collect::<Result<Vec<_>>>()?
+    };
+    let spine = spec.spine.as_ref().and_then(|_| opened.pop());
+    Ok((opened, spine))
+}
+
+fn finish_table(files: &OpenFiles, begun: Begun, opening: Vec<Opening>, run: &Run) -> Result<Table> {
+    let name = &begun.name;
+    let open = |opening: Opening| {
+        run.check()?;
+        run.span("open", || name.clone(), || files.finish(opening, run))
+    };
+    let opened = opening.into_par_iter().map(open).collect::<Result<Vec<_>>>().map_err(|e| e.table(name))?;
+    Table::new(name, opened, begun.missing)
 }
 
 /// The columns wanted, with their names in the output: a new name that is given is the whole name.

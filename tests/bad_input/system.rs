@@ -82,7 +82,7 @@ fn a_file_that_shrinks_while_it_is_read_has_changed_and_is_not_corrupt() {
             Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/golden/data/{name}.parquet"));
         std::fs::copy(golden, &path).unwrap();
         let run = Run::default();
-        let file = Arc::new(ParquetFile::open(&path, IoMode::Pread, &run).unwrap());
+        let file = ParquetFile::open(&path, IoMode::Pread, &run).unwrap();
         let table = Table::new("t", vec![file], Missing::Error).unwrap();
         std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(4).unwrap();
         let rows = table.rows();

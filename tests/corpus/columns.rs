@@ -20,7 +20,7 @@ use parquet::file::metadata::{FileMetaData, ParquetMetaData, RowGroupMetaData};
 
 pub(crate) fn open(path: &Path, run: &Run) -> Result<Table, Error> {
     let file = ParquetFile::open(path, IoMode::Auto, run)?;
-    Table::new("table", vec![Arc::new(file)], Missing::Error)
+    Table::new("table", vec![file], Missing::Error)
 }
 
 /// Reads rows of a column through the seam that joins use.

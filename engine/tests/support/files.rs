@@ -139,7 +139,7 @@ impl PlainTable {
             writer.write(part).unwrap();
             writer.close().unwrap();
             let mode = if i == 0 { IoMode::Mmap } else { IoMode::Pread };
-            files.push(Arc::new(ParquetFile::open(&path, mode, run).unwrap()));
+            files.push(ParquetFile::open(&path, mode, run).unwrap());
         }
         Table::new(format!("t{table}"), files, Missing::Error).unwrap()
     }

@@ -10,4 +10,4 @@ mod walk;
 pub(crate) use codec::is_known;
 pub(crate) use layout::Want;
 pub(crate) use scratch::{Scratch, keep, with_scratch};
-pub(crate) use walk::{DataPage, DictionaryPage, Pages, placed};
+pub(crate) use walk::{DataPage, DictionaryPage, HEADER, Pages, placed};

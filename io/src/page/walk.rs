@@ -19,7 +19,7 @@ use crate::index;
 use crate::run::{Reserved, Run};
 
 /// Room for a page header with statistics, and for a small page with it; longer ones take another read.
-const HEADER: usize = 1 << 10;
+pub(crate) const HEADER: usize = 1 << 10;
 
 /// A data page that holds wanted rows, as it lies in the file.
 #[derive(Debug)]
@@ -82,9 +82,7 @@ impl<'a> Pages<'a> {
         let rows = file.group_rows(group);
         let group_rows = rows.end - rows.start;
         let mut chunk = Chunk { file, range: range.clone(), run, held: Bytes::new(), held_at: range.start };
-        // When most rows are wanted, one read beats one for each page.
-        let whole = wanted.saturating_mul(2) > group_rows;
-        let locations = if whole { None } else { index::page_locations(file, group, leaf, run)? };
+        let (whole, locations) = index::whole_or_pages(file, group, leaf, wanted, run)?;
         if whole {
             let Ok(len) = usize::try_from(range.end - range.start) else {
                 return corrupt("a column chunk is too large");
@@ -299,10 +297,8 @@ impl Chunk<'_> {
             return Ok(bytes);
         }
         let many = len.saturating_add(ahead).min(left);
-        self.run.counters.read(many as u64);
         keep(std::mem::take(&mut self.held));
-        let read = self.file.source().read_in(at, many, space(many));
-        self.held = read.map_err(|e| Error::from_io(self.file.path(), e))?;
+        self.held = self.file.read(at, many, space(many), &self.run.reading)?;
         self.held_at = at;
         match self.held_bytes(at, len) {
             Some(bytes) => Ok(bytes),

@@ -10,7 +10,7 @@ use parquet::file::reader::{ChunkReader, Length};
 
 use crate::error::{Error, Result};
 use crate::file::ParquetFile;
-use crate::run::Counters;
+use crate::reading::Reading;
 
 /// Room for a page header with the statistics of a numeric column; longer ones take another read.
 const HEADER: u64 = 256;
@@ -41,7 +41,7 @@ pub(super) struct ChunkBytes {
     file: Arc<ParquetFile>,
     range: Range<u64>,
     whole: Option<Bytes>,
-    counters: Arc<Counters>,
+    reading: Arc<Reading>,
     failure: SourceFailure,
 }
 
@@ -51,20 +51,20 @@ impl ChunkBytes {
         file: &Arc<ParquetFile>,
         range: Range<u64>,
         whole: bool,
-        counters: &Arc<Counters>,
+        reading: &Arc<Reading>,
         failure: &SourceFailure,
     ) -> Result<Self> {
         let mut chunk = Self {
             file: Arc::clone(file),
             range,
             whole: None,
-            counters: Arc::clone(counters),
+            reading: Arc::clone(reading),
             failure: failure.clone(),
         };
         if whole {
             let len = usize::try_from(chunk.range.end - chunk.range.start)
                 .map_err(|_| Error::corrupt("a column chunk is too large"))?;
-            chunk.whole = Some(fetch(&chunk.file, &chunk.counters, chunk.range.start, len)?);
+            chunk.whole = Some(fetch(&chunk.file, &chunk.reading, chunk.range.start, len)?);
         }
         Ok(chunk)
     }
@@ -84,15 +84,14 @@ impl ChunkBytes {
                 let at = |o: u64| usize::try_from(o - self.range.start).unwrap_or(usize::MAX);
                 Ok(whole.slice(at(offset)..at(end)))
             }
-            None => fetch(&self.file, &self.counters, offset, len)
+            None => fetch(&self.file, &self.reading, offset, len)
                 .map_err(|e| ParquetError::from(self.failure.keep(e))),
         }
     }
 }
 
-fn fetch(file: &ParquetFile, counters: &Counters, offset: u64, len: usize) -> Result<Bytes> {
-    counters.read(len as u64);
-    file.source().read(offset, len).map_err(|e| Error::from_io(file.path(), e))
+fn fetch(file: &ParquetFile, reading: &Reading, offset: u64, len: usize) -> Result<Bytes> {
+    file.read(offset, len, Vec::new(), reading)
 }
 
 impl Length for ChunkBytes {
@@ -107,7 +106,7 @@ pub(super) struct HeaderRead {
     /// The bytes behind those ahead, still to be fetched.
     rest: Range<u64>,
     file: Arc<ParquetFile>,
-    counters: Arc<Counters>,
+    reading: Arc<Reading>,
     failure: SourceFailure,
 }
 
@@ -117,7 +116,7 @@ impl Read for HeaderRead {
             let len = (self.rest.end - self.rest.start).min(16 * HEADER);
             let len = usize::try_from(len).unwrap_or(usize::MAX);
             self.ahead =
-                fetch(&self.file, &self.counters, self.rest.start, len).map_err(|e| self.failure.keep(e))?;
+                fetch(&self.file, &self.reading, self.rest.start, len).map_err(|e| self.failure.keep(e))?;
             self.rest.start += len as u64;
         }
         let n = self.ahead.len().min(into.len());
@@ -137,7 +136,7 @@ impl ChunkReader for ChunkBytes {
             rest: start + ahead.len() as u64..self.range.end,
             ahead,
             file: Arc::clone(&self.file),
-            counters: Arc::clone(&self.counters),
+            reading: Arc::clone(&self.reading),
             failure: self.failure.clone(),
         })
     }

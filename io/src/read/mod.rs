@@ -3,6 +3,7 @@
 //! [`Reader`] cuts the rows into pieces, one a row group, and decodes them side by side, each into its own part
 //! of the slot. How a piece is decoded is the business of the modules below.
 
+mod ahead;
 mod boolean;
 mod chunk;
 mod direct;
@@ -12,6 +13,7 @@ mod pages;
 mod stored;
 mod text;
 
+pub use ahead::read_ahead;
 #[cfg(test)]
 pub(crate) use direct::force_general;
 pub(crate) use pages::count_pages;

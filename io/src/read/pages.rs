@@ -36,11 +36,9 @@ impl<'a> OneGroup<'a> {
     fn pages(&self, leaf: usize) -> Result<CountedPages> {
         let Job { group, rows, run } = self.job;
         let (chunk, range) = group.file.chunk(group.group, leaf)?;
-        // When most rows are wanted, one read of the chunk beats one for each page; else the offset index, or a
-        // walk of the page headers, finds the few pages that matter.
-        let whole = rows.len() * 2 > self.job.group_rows();
-        let locations = if whole { None } else { index::page_locations(group.file, group.group, leaf, run)? };
-        let bytes = Arc::new(ChunkBytes::new(group.file, range, whole, &run.counters, &self.failure)?);
+        // In one piece; else the offset index, or a walk of the page headers, finds the few pages that matter.
+        let (whole, locations) = index::whole_or_pages(group.file, group.group, leaf, rows.len(), run)?;
+        let bytes = Arc::new(ChunkBytes::new(group.file, range, whole, &run.reading, &self.failure)?);
         let rows = usize::try_from(self.job.group_rows()).unwrap_or(usize::MAX);
         let inner = guarded(|| SerializedPageReader::new(bytes, chunk, rows, locations))?;
         Ok(CountedPages { inner, counters: Arc::clone(&run.counters) })
@@ -142,7 +140,7 @@ pub(crate) fn count_pages(
 ) -> Result<(u64, u64)> {
     let (chunk, range) = file.chunk(group, leaf)?;
     let failure = SourceFailure::default();
-    let bytes = Arc::new(ChunkBytes::new(file, range, false, &run.counters, &failure)?);
+    let bytes = Arc::new(ChunkBytes::new(file, range, file.is_asked(), &run.reading, &failure)?);
     guarded(|| {
         let mut pages = SerializedPageReader::new(bytes, chunk, 0, None)?;
         let (mut data, mut dictionary) = (0, 0);

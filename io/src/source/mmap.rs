@@ -1,17 +1,15 @@
 //! A whole file mapped. One of the named modules that may use `unsafe`.
 #![expect(unsafe_code, reason = "mapping a file is unsafe by nature; this is the module for it")]
 
-use std::fs::File;
-
 use bytes::Bytes;
 use memmap2::Mmap;
 
-use super::{Source, past_the_end};
+use super::{Descriptor, Source, past_the_end};
 use crate::platform::{self, Identity};
 
 #[derive(Debug)]
 pub(super) struct MmapSource {
-    file: File,
+    file: Descriptor,
     bytes: Bytes,
     map: std::sync::Arc<Mmap>,
 }
@@ -26,7 +24,7 @@ impl AsRef<[u8]> for Shared {
 }
 
 impl MmapSource {
-    pub(super) fn new(file: File, len: u64) -> std::io::Result<Self> {
+    pub(super) fn new(file: Descriptor, len: u64) -> std::io::Result<Self> {
         if len == 0 {
             let map = std::sync::Arc::new(memmap2::MmapOptions::new().map_anon()?.make_read_only()?);
             return Ok(Self { file, bytes: Bytes::new(), map });
@@ -35,7 +33,7 @@ impl MmapSource {
         // SAFETY: the map is private to this object, read-only, and unmapped only when the last `Bytes`
         // of it is gone. That nobody truncates the file meanwhile cannot be checked here: it is what the
         // user takes on with `--io mmap` (documented at `IoMode::Mmap`), and why `auto` does not map.
-        let map = std::sync::Arc::new(unsafe { memmap2::MmapOptions::new().len(len).map(&file)? });
+        let map = std::sync::Arc::new(unsafe { memmap2::MmapOptions::new().len(len).map(file.get())? });
         let bytes = Bytes::from_owner(Shared(map.clone()));
         Ok(Self { file, bytes, map })
     }
@@ -55,6 +53,6 @@ impl Source for MmapSource {
     }
 
     fn identity(&self) -> std::io::Result<Identity> {
-        Identity::of(&self.file)
+        Identity::of(self.file.get())
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! A source gives exact ranges of one opened file. Decoders never see a file; they are handed bytes.
 
+mod descriptor;
 mod mmap;
 mod pread;
 
@@ -12,7 +13,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::error::{Error, Result};
-use crate::platform::{self, Identity};
+use crate::platform::Identity;
+
+pub(crate) use descriptor::Descriptor;
+pub(crate) use pread::{read_exactly, replaced};
 
 /// How files are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -26,6 +30,10 @@ pub enum IoMode {
     ///
     /// If a mapped file is truncated, or its mount fails, touching the map raises `SIGBUS` and the
     /// process dies. Choose it for files that nobody rewrites in place, on local disks.
+    ///
+    /// What is read of the map is populated first, so that the common faults of a mount come back as errors; a file
+    /// that shrinks afterwards is not noticed. Files are mapped in the thread that decodes: a mount that hangs
+    /// hangs it, past any deadline, and a second root is no help then.
     Mmap,
     /// Read every file with positioned reads.
     Pread,
@@ -92,19 +100,19 @@ pub trait Source: Send + Sync + std::fmt::Debug {
 /// [`NotFound`](crate::ErrorKind::NotFound) or what else the operating system says, with the path.
 pub fn open(path: &Path, mode: IoMode) -> Result<(Arc<dyn Source>, Identity)> {
     let attempt = || -> std::io::Result<(Arc<dyn Source>, Identity)> {
-        let file = platform::open_regular(path)?;
-        let identity = Identity::of(&file)?;
+        let file = Descriptor::open(path)?;
+        let identity = Identity::of(file.get())?;
         Ok(match mode {
             IoMode::Mmap => (Arc::new(mmap::MmapSource::new(file, identity.size())?), identity),
             IoMode::Auto | IoMode::Pread => {
-                (Arc::new(pread::PreadSource::new(file, identity.size())), identity)
+                (Arc::new(pread::PreadSource::new(path, file, identity)), identity)
             }
         })
     };
     attempt().map_err(|e| Error::from_io(path, e))
 }
 
-fn past_the_end(offset: u64, len: usize, size: u64) -> std::io::Error {
+pub(crate) fn past_the_end(offset: u64, len: usize, size: u64) -> std::io::Error {
     std::io::Error::new(
         std::io::ErrorKind::UnexpectedEof,
         format!("bytes {offset}..+{len} lie behind the end of the file at {size}"),

@@ -77,7 +77,7 @@ fn check(bytes: &[u8], sets: &[RowRanges], by: By, what: &str) {
     let run = Run::default();
     for mode in [IoMode::Pread, IoMode::Mmap] {
         let file = ParquetFile::open(&path, mode, &run).unwrap();
-        let table = Table::new("table", vec![Arc::new(file)], Missing::Error).unwrap();
+        let table = Table::new("table", vec![file], Missing::Error).unwrap();
         assert_eq!(table.rows(), expected.len() as u64, "{what}");
         let column = table.column(&table.column_names()[0]).unwrap();
         let all = RowRanges::all(table.rows());

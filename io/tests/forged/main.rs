@@ -29,7 +29,7 @@ fn zstd() -> Compression {
 
 fn read(path: &Path, rows: &RowRanges, run: &Run) -> Result<ArrayRef, Error> {
     let file = ParquetFile::open(path, IoMode::Auto, run)?;
-    let table = Table::new("table", vec![Arc::new(file)], Missing::Error)?;
+    let table = Table::new("table", vec![file], Missing::Error)?;
     let column = table.column("column")?;
     let reader = Reader::new(&table, rows, run);
     let Some(width) = column.fixed_width() else {

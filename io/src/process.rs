@@ -12,7 +12,7 @@ use arc_swap::ArcSwapOption;
 ///
 /// It is found without a lock, for the reason above.
 #[derive(Debug)]
-pub(super) struct ByProcess<T>(ArcSwapOption<Owned<T>>);
+pub struct ByProcess<T>(ArcSwapOption<Owned<T>>);
 
 #[derive(Debug)]
 struct Owned<T> {
@@ -21,14 +21,15 @@ struct Owned<T> {
 }
 
 impl<T> ByProcess<T> {
-    pub(super) const fn new() -> Self {
+    /// Nothing yet: it is made when it is first asked for.
+    pub const fn new() -> Self {
         Self(ArcSwapOption::const_empty())
     }
 }
 
 impl<T: Default> ByProcess<T> {
     /// This process's value.
-    pub(super) fn get(&self) -> Arc<T> {
+    pub fn get(&self) -> Arc<T> {
         let process = std::process::id();
         loop {
             let current = self.0.load();

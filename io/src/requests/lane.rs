@@ -1,0 +1,168 @@
+//! The threads that ask one mount, apart from those that decode.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Receiver, Sender, unbounded};
+
+use super::breaker::{Admit, Breaker};
+use super::speed::Speed;
+use crate::error::{Error, ErrorKind, Result};
+use crate::mount::Mount;
+use crate::process::ByProcess;
+
+/// How long a thread waits for work before it ends.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// For how long a mount that was late is asked after the others.
+const LATE: Duration = Duration::from_secs(2);
+
+/// How many calls one mount is to have under way, and how many threads may be lost to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Depth {
+    /// Requests in flight on one mount.
+    pub in_flight: usize,
+    /// Threads that may be left behind in calls that do not return, on one mount, before it is asked no more.
+    pub left_behind: usize,
+}
+
+impl Default for Depth {
+    fn default() -> Self {
+        Self { in_flight: 32, left_behind: 64 }
+    }
+}
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// The requests to one mount: a queue, and threads that are started as they are needed.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    /// What is said of it in errors: where the mount is.
+    name: PathBuf,
+    jobs: Sender<Job>,
+    queue: Receiver<Job>,
+    state: Mutex<State>,
+    waiting: AtomicUsize,
+    pub(crate) speed: Speed,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    threads: usize,
+    breaker: Breaker,
+    /// When it kept somebody waiting for more than its share of a run's time.
+    late: Option<Instant>,
+}
+
+/// All lanes of this process, by the number of their mount.
+#[derive(Debug, Default)]
+struct Lanes(Mutex<HashMap<Option<u64>, Arc<Lane>>>);
+
+static LANES: ByProcess<Lanes> = ByProcess::new();
+
+/// The lane of a mount; local disks share one.
+pub(crate) fn lane_of(mount: Option<&Mount>) -> Arc<Lane> {
+    let lanes = LANES.get();
+    let mut lanes = lanes.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let new = || Arc::new(Lane::new(mount.map_or_else(|| PathBuf::from("/"), |m| m.point.clone())));
+    Arc::clone(lanes.entry(mount.map(|m| m.id)).or_insert_with(new))
+}
+
+/// Threads that are left behind now in calls that did not return, over all mounts of this process.
+pub fn threads_left_behind() -> usize {
+    let lanes = LANES.get();
+    let lanes = lanes.0.lock().unwrap_or_else(PoisonError::into_inner);
+    lanes.values().map(|lane| lane.lock().breaker.left()).sum()
+}
+
+impl Lane {
+    pub(super) fn new(name: PathBuf) -> Self {
+        let (jobs, queue) = unbounded();
+        let (state, waiting) = (Mutex::default(), AtomicUsize::new(0));
+        Self { name, jobs, queue, state, waiting, speed: Speed::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has a thread do the job. Whether it is one to find out if the mount is back is told.
+    ///
+    /// # Errors
+    /// [`Unavailable`](ErrorKind::Unavailable) at once, when as many threads as may be are left behind already.
+    pub(super) fn submit(self: &Arc<Self>, depth: Depth, job: Job) -> Result<Admit> {
+        let mut state = self.lock();
+        let admit = state.breaker.admit(depth.left_behind, Instant::now());
+        if admit == Admit::No {
+            let left = state.breaker.left();
+            return Err(Error::new(
+                ErrorKind::Unavailable,
+                format!("the mount {} does not answer: {left} calls to it hang", self.name.display()),
+            )
+            .hint("it is asked again after a second, and used again as soon as it answers"));
+        }
+        // This end and the other live as long as the lane, so sending cannot fail.
+        let _ = self.jobs.send(job);
+        let busy = state.threads.saturating_sub(state.breaker.left());
+        let may = busy < depth.in_flight.max(1) || admit == Admit::Probe;
+        if may && self.queue.len() > self.waiting.load(Ordering::Acquire) {
+            let lane = Arc::clone(self);
+            let thread = std::thread::Builder::new().name("hypostyle-io".to_owned());
+            match thread.stack_size(1 << 20).spawn(move || lane.work()) {
+                Ok(_) => state.threads += 1,
+                Err(e) if state.threads == 0 => {
+                    return Err(Error::limit(format!("a thread for reading could not be started: {e}")));
+                }
+                Err(_) => {}
+            }
+        }
+        Ok(admit)
+    }
+
+    /// Whether it kept somebody waiting a moment ago, so that other ways are asked first.
+    pub(super) fn is_late(&self) -> bool {
+        self.lock().late.is_some_and(|since| since.elapsed() < LATE)
+    }
+
+    pub(super) fn was_late(&self) {
+        self.lock().late = Some(Instant::now());
+    }
+
+    fn work(&self) {
+        loop {
+            self.waiting.fetch_add(1, Ordering::AcqRel);
+            let job = self.queue.recv_timeout(IDLE);
+            self.waiting.fetch_sub(1, Ordering::AcqRel);
+            match job {
+                Ok(job) => job(),
+                Err(_) => {
+                    let mut state = self.lock();
+                    // Jobs come in under the same lock: none is left without a thread.
+                    if self.queue.is_empty() {
+                        state.threads -= 1;
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn left_behind(self: &Arc<Self>) {
+        let mut state = self.lock();
+        state.breaker.left_behind();
+    }
+
+    pub(super) fn came_back(&self) {
+        self.lock().breaker.came_back();
+    }
+
+    pub(super) fn answered(&self) {
+        let mut state = self.lock();
+        if state.breaker.left() > 0 {
+            state.breaker.answered();
+        }
+    }
+}
