@@ -11,6 +11,7 @@ readonly STAGES=(
     'clippy:no compiler or clippy warning in any target'
     'docs:the documentation builds without a warning'
     'test:unit, integration and property tests'
+    'faults:reads through a mount that fails in every way that it can'
     'doctest:the examples in the documentation'
     'features:each feature alone builds, and passes its own tests'
     'demo:cargo run --release -- demo'
@@ -128,7 +129,17 @@ stage_docs() {
 }
 
 stage_test() {
-    cargo test --workspace --lib --bins --tests --locked
+    # The tests that need a mount have a stage of their own.
+    cargo test --workspace --exclude hypostyle-faultfs --lib --bins --tests --locked
+}
+
+stage_faults() {
+    local log=target/test/mount.log
+    [ -e /dev/fuse ] || not_run 'there is no /dev/fuse'
+    # Only who may not mount(2) needs it; and who may not install it may still mount.
+    command -v fusermount3 >/dev/null || debian fuse3 || true
+    cargo test -p hypostyle-faultfs --locked -- --show-output 2>&1 | tee "$log"
+    ! grep -q '^NOT RUN: ' "$log" || not_run "$(grep -m1 -o '^NOT RUN: .*' "$log" | cut -c10-)"
 }
 
 stage_doctest() {
