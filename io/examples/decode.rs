@@ -87,7 +87,7 @@ fn main() {
 
 fn of_file(path: &Path, columns: usize, last: u64) -> Vec<Work> {
     let opened = ParquetFile::open(path, IoMode::Auto, &Run::default()).unwrap();
-    let table = Arc::new(Table::new("table", vec![Arc::new(opened)], Missing::Error).unwrap());
+    let table = Arc::new(Table::new("table", vec![opened], Missing::Error).unwrap());
     let rows = RowRanges::from_ranges([if last == 0 { 0 } else { table.rows() - last }..table.rows()]);
     let metadata = ArrowReaderMetadata::load(&File::open(path).unwrap(), Default::default()).unwrap();
     let bytes = Bytes::from(std::fs::read(path).unwrap());

@@ -44,8 +44,10 @@ const REMOTE: [&str; 22] = [
 /// A mount that can hang.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Mount {
-    /// The kernel's number: another one after each mounting.
+    /// The kernel's number, which it gives to another mount when this one is gone.
     pub(crate) id: u64,
+    /// Which reading of the list it is from: in another one it may be another mount.
+    pub(crate) reading: u64,
     /// Where it is mounted.
     pub(crate) point: PathBuf,
 }
@@ -56,6 +58,8 @@ struct Mounts {
     /// By where they are mounted: `None` for a local one.
     by_point: HashMap<PathBuf, Option<Arc<Mount>>>,
     any_remote: bool,
+    /// How often the list was read.
+    reading: u64,
 }
 
 #[derive(Debug, Default)]
@@ -69,7 +73,7 @@ fn now() -> Arc<Mounts> {
     let mut known = known.0.lock().unwrap_or_else(PoisonError::into_inner);
     let (list, mounts) = &mut *known;
     if let Some(text) = list.if_changed() {
-        *mounts = Arc::new(Mounts::parse(&text));
+        *mounts = Arc::new(Mounts::parse(&text, mounts.reading + 1));
     }
     Arc::clone(mounts)
 }
@@ -93,8 +97,8 @@ pub fn is_remote(path: &Path) -> bool {
 impl Mounts {
     /// Lines as in `36 35 98:0 /root /mnt/point rw,noatime shared:1 - fuse.alluxio source rw`, by
     /// <https://docs.kernel.org/filesystems/proc.html>. Of several mounts at one point the last is the one that is seen.
-    fn parse(text: &str) -> Self {
-        let mut mounts = Self::default();
+    fn parse(text: &str, reading: u64) -> Self {
+        let mut mounts = Self { reading, ..Self::default() };
         for line in text.lines() {
             let Some((place, kind)) = line.split_once(" - ") else { continue };
             let mut fields = place.split(' ');
@@ -102,7 +106,8 @@ impl Mounts {
             let (Ok(id), Some(kind)) = (id.parse(), kind.split(' ').next()) else { continue };
             let point = unescaped(point);
             let family = kind.split('.').next().unwrap_or(kind);
-            let remote = REMOTE.contains(&family).then(|| Arc::new(Mount { id, point: point.clone() }));
+            let remote =
+                REMOTE.contains(&family).then(|| Arc::new(Mount { id, point: point.clone(), reading }));
             mounts.by_point.insert(point, remote);
         }
         mounts.any_remote = mounts.by_point.values().any(Option::is_some);
@@ -179,7 +184,7 @@ nonsense
 
     #[test]
     fn a_path_is_followed_to_the_first_mount_that_can_hang() {
-        let mounts = Mounts::parse(LIST);
+        let mounts = Mounts::parse(LIST, 1);
         let links =
             [("/link", "/mnt/feat ures/t"), ("/data/up", "../mnt"), ("/loop", "loop"), ("/near", "data")];
         let read_link =
@@ -204,7 +209,7 @@ nonsense
             let found = mounts.locate(Path::new(path), read_link).map(|m| m.id);
             assert_eq!(found, expected, "{path}");
         }
-        assert!(mounts.any_remote && !Mounts::parse("22 1 254:0 / / rw - ext4 x rw").any_remote);
+        assert!(mounts.any_remote && !Mounts::parse("22 1 254:0 / / rw - ext4 x rw", 1).any_remote);
     }
 
     #[test]

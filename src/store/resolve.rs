@@ -31,7 +31,9 @@ impl Place {
     pub(super) fn named(&self, name: &str) -> Result<Vec<PathBuf>> {
         let file = self.inside(&format!("{name}.parquet"))?;
         let folder = self.inside(name)?;
-        match (file.is_file(), folder.is_dir()) {
+        let is_file = stands_at(&file)?.is_some_and(|m| m.is_file());
+        let is_folder = stands_at(&folder)?.is_some_and(|m| m.is_dir());
+        match (is_file, is_folder) {
             (true, false) => Ok(vec![file]),
             (false, true) => in_folder(&folder),
             (true, true) => Err(Error::invalid("there are a file and a folder of the table's name")
@@ -109,7 +111,7 @@ impl Place {
             if !spelled && below.components().any(|c| is_hidden(c.as_os_str())) {
                 continue;
             }
-            if path.is_dir() {
+            if stands_at(&path)?.is_some_and(|m| m.is_dir()) {
                 files.extend(in_folder(&path).or_else(|e| match e.kind() {
                     crate::ErrorKind::NotFound => Ok(Vec::new()),
                     _ => Err(e),
@@ -121,6 +123,8 @@ impl Place {
         files.sort();
         files.dedup();
         if files.is_empty() {
+            // The search takes a folder that does not answer for one that is not there.
+            stands_at(if self.base.as_os_str().is_empty() { Path::new(".") } else { &self.base })?;
             return Err(Error::not_found("no Parquet file matches")
                 .path(text)
                 .hint("names that begin with `_` or `.` are skipped; `**` goes through folders"));
@@ -156,6 +160,15 @@ pub(crate) fn name_of(text: &str) -> String {
     let is_file = path.extension().is_some_and(|e| ENDINGS.iter().any(|known| e.eq_ignore_ascii_case(known)));
     let name = if is_file { path.file_stem() } else { path.file_name() };
     name.map_or_else(|| text.to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// What stands at a path; `None` if nothing does, which is something else than not to learn of it.
+fn stands_at(path: &Path) -> Result<Option<std::fs::Metadata>> {
+    match std::fs::metadata(path) {
+        Ok(metadata) => Ok(Some(metadata)),
+        Err(e) if is_absent(&e) => Ok(None),
+        Err(e) => Err(Error::from_io(path, e)),
+    }
 }
 
 fn is_absent(error: &std::io::Error) -> bool {

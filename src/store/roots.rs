@@ -88,7 +88,7 @@ impl Roots {
 
     fn ask_for(&self, wanted: &Wanted, skip: usize, run: &Run) -> Asked<Vec<PathBuf>> {
         let for_all = wanted.clone();
-        self.ask(wanted.text(), skip, run, move |place| for_all.under(place))
+        self.ask(&wanted.text(), skip, run, move |place| for_all.under(place))
     }
 
     /// The key that the root names for all of its tables, being asked for.
@@ -157,9 +157,11 @@ pub(super) fn goes_on(error: &Error) -> bool {
 }
 
 impl Wanted {
-    fn text(&self) -> &str {
+    /// Where it is looked for first.
+    fn text(&self) -> String {
         match self {
-            Self::Path(text) | Self::Table(text) => text,
+            Self::Path(text) => text.clone(),
+            Self::Table(name) => format!("{name}.parquet"),
         }
     }
 

@@ -25,7 +25,7 @@ fn compare(bytes: &[u8]) {
     file.write_all(bytes).unwrap();
     let run = Run::new(MEMORY);
     let opened = ParquetFile::open(file.path(), IoMode::Pread, &run);
-    let opened = opened.and_then(|f| Table::new("table", vec![Arc::new(f)], Missing::Error));
+    let opened = opened.and_then(|f| Table::new("table", vec![f], Missing::Error));
     let Ok(table) = opened else { return };
     for name in table.column_names() {
         let rows = table.rows();

@@ -59,9 +59,17 @@ impl Breaker {
         self.left += 1;
     }
 
-    /// A call that somebody still waited for was answered.
+    /// A call that was made to find out if the mount is back was answered.
     pub(crate) fn answered(&mut self) {
         self.pardoned = self.left;
+    }
+
+    /// Something happened that may have brought the mount back: it is not waited with to find out.
+    pub(crate) fn may_be_back(&mut self) {
+        if let Some((until, pause)) = &mut self.paused {
+            *until = Instant::now();
+            *pause = PAUSE;
+        }
     }
 
     /// A thread that was left behind is back.

@@ -55,6 +55,8 @@ struct State {
     breaker: Breaker,
     /// When it kept somebody waiting for more than its share of a run's time.
     late: Option<Instant>,
+    /// The reading of the list of mounts that it was seen in last.
+    reading: u64,
 }
 
 /// All lanes of this process, by the number of their mount.
@@ -68,7 +70,11 @@ pub(crate) fn lane_of(mount: Option<&Mount>) -> Arc<Lane> {
     let lanes = LANES.get();
     let mut lanes = lanes.0.lock().unwrap_or_else(PoisonError::into_inner);
     let new = || Arc::new(Lane::new(mount.map_or_else(|| PathBuf::from("/"), |m| m.point.clone())));
-    Arc::clone(lanes.entry(mount.map(|m| m.id)).or_insert_with(new))
+    let lane = Arc::clone(lanes.entry(mount.map(|m| m.id)).or_insert_with(new));
+    if let Some(mount) = mount {
+        lane.seen_in(mount.reading);
+    }
+    lane
 }
 
 /// Threads that are left behind now in calls that did not return, over all mounts of this process.
@@ -122,6 +128,16 @@ impl Lane {
         Ok(admit)
     }
 
+    /// After any mounting this may be another mount, which is to be asked at once.
+    fn seen_in(&self, reading: u64) {
+        let mut state = self.lock();
+        if state.reading != reading {
+            state.reading = reading;
+            state.late = None;
+            state.breaker.may_be_back();
+        }
+    }
+
     /// Whether it kept somebody waiting a moment ago, so that other ways are asked first.
     pub(super) fn is_late(&self) -> bool {
         self.lock().late.is_some_and(|since| since.elapsed() < LATE)
@@ -159,10 +175,8 @@ impl Lane {
         self.lock().breaker.came_back();
     }
 
-    pub(super) fn answered(&self) {
-        let mut state = self.lock();
-        if state.breaker.left() > 0 {
-            state.breaker.answered();
-        }
+    /// The mount is back: it answered a call that was made to find that out.
+    pub(super) fn is_back(&self) {
+        self.lock().breaker.answered();
     }
 }

@@ -37,7 +37,8 @@ pub(crate) struct Request<T> {
     /// The ways that were asked, in their order, and when the last was.
     asked: Vec<(Arc<Lane>, PathBuf, usize)>,
     last_asked: Instant,
-    in_haste: bool,
+    /// The way that is asked only to find out if its mount is back: nobody is to wait for that alone.
+    probe: Option<usize>,
 }
 
 struct Shared<T> {
@@ -85,7 +86,7 @@ impl<T: Send + 'static> Request<T> {
             asked: Vec::with_capacity(ways.len()),
             left: ways.into_iter(),
             last_asked: Instant::now(),
-            in_haste: false,
+            probe: None,
         };
         request.ask_next();
         request
@@ -103,7 +104,7 @@ impl<T: Send + 'static> Request<T> {
             let job = Box::new(move || carry_out(&shared, at, &of, make));
             match lane.submit(self.rules.depth, job) {
                 Ok(admit) => {
-                    self.in_haste = admit == Admit::Probe;
+                    self.probe = (admit == Admit::Probe).then_some(at).or(self.probe);
                     return;
                 }
                 Err(error) => {
@@ -126,11 +127,11 @@ impl<T: Send + 'static> Request<T> {
         let mut state = shared.lock();
         loop {
             if let Some((at, answer)) = state.answer.take() {
-                let root = self.asked.get(at).map(|(lane, _, root)| {
-                    lane.answered();
-                    *root
-                });
-                return Ok((root.unwrap_or(0), answer));
+                if let Some((lane, ..)) = self.asked.get(at).filter(|_| self.probe == Some(at)) {
+                    lane.is_back();
+                }
+                let root = self.asked.get(at).map_or(0, |(_, _, root)| *root);
+                return Ok((root, answer));
             }
             self.rules.patience.check()?;
             let now = Instant::now();
@@ -167,7 +168,7 @@ impl<T: Send + 'static> Request<T> {
 
     /// When the next way is asked, should there be no answer until then.
     fn next_way_at(&self, ways: usize) -> Instant {
-        if self.in_haste {
+        if self.probe.is_some_and(|at| at + 1 == self.asked.len()) {
             return self.last_asked;
         }
         let share = self.rules.patience.share(self.asked.len(), ways, self.last_asked);
