@@ -37,7 +37,9 @@ pub use hypostyle_engine::{
     Duplicates, Explanation, Floats, Frame, How, JoinStats, KeySummary, Order, Strategy, TableStats,
     column_position,
 };
-pub use hypostyle_io::{Error, ErrorKind, IoMode, Result, Run};
+pub use hypostyle_io::{
+    Error, ErrorKind, IoMode, Result, RootReads, Run, any_remote, is_remote, threads_left_behind,
+};
 pub use hypostyle_lock as lock;
 pub use output::{Format, OutputFile, readable, shortened, write_batch, write_file};
 pub use spec::{ColumnSpec, Columns, JoinSpec, Missing, RowsSpec, SpineSpec, TableSpec};

@@ -1,11 +1,15 @@
 //! The arguments that say what to join, and the spec, the store and the options they make.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use bytesize::ByteSize;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use hypostyle::{Error, How, IoMode, JoinOptions, JoinSpec, Result, SpineSpec, Store, Strategy, TableSpec};
+
+/// How long the roots are waited for at most, and four times as long.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// What to join, and how.
 #[derive(Debug, Args)]
@@ -15,9 +19,10 @@ pub(super) struct Query {
     #[arg(value_name = "SPEC", help_heading = None::<&'static str>)]
     spec: Option<PathBuf>,
     /// The folder that all paths are relative to, and may not leave.
-    /// Without it, paths in a spec are relative to the spec, and those in flags to the current folder
-    #[arg(long, value_name = "DIR")]
-    root: Option<PathBuf>,
+    /// Without it, paths in a spec are relative to the spec, and those in flags to the current folder.
+    /// May be given again, for the same tables elsewhere: what the first cannot give is read from the next
+    #[arg(long = "root", value_name = "DIR")]
+    roots: Vec<PathBuf>,
     /// The key columns. Without it: those in hypostyle.yaml in the root (or where paths begin), else the one column
     /// that all tables have and that can be a key
     #[arg(long, value_name = "K[,K…]", value_delimiter = ',')]
@@ -53,6 +58,15 @@ pub(super) struct Query {
     /// Bytes of decoded data to hold at most, such as 500M or 2GiB; half of the memory when left out
     #[arg(long, help_heading = "How to join", value_name = "BYTES", value_parser = bytes)]
     memory_limit: Option<u64>,
+    /// End with exit code 4 when the join takes longer, such as 200ms or 5s, also when a mount hangs
+    #[arg(long, help_heading = "How to join", value_name = "TIME", value_parser = duration)]
+    pub(super) timeout: Option<Duration>,
+    /// Requests in flight at once on a FUSE or network mount; 32 when left out
+    #[arg(long, help_heading = "How to join", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    io_depth: Option<u16>,
+    /// Ask the next root too as soon as one is slower than it usually is
+    #[arg(long, help_heading = "How to join")]
+    hedge: bool,
     /// How tables are aligned: the cheapest way that fits, or this one
     #[arg(long, help_heading = "How to join", value_name = "WAY", default_value = "auto", value_parser = strategy())]
     strategy: Strategy,
@@ -68,6 +82,7 @@ pub(super) struct Request {
 impl Query {
     /// Reads the spec, lays the flags over it, and opens the store.
     pub(super) fn request(&self) -> Result<Request> {
+        let began = Instant::now();
         let mut spec = match &self.spec {
             Some(path) => JoinSpec::from_path(path)?,
             None if self.tables.is_empty() => {
@@ -78,15 +93,19 @@ impl Query {
         };
         self.override_spec(&mut spec)?;
         spec.validate()?;
-        let store = match &self.root {
-            Some(root) => Store::open(root)?,
-            None => Store::unrooted(self.spec_folder()),
+        let store = match self.roots.as_slice() {
+            [] => Store::unrooted(self.spec_folder()),
+            // A root that does not answer yet may still do so for the join.
+            roots => Store::open_within(roots, self.timeout.unwrap_or(PATIENCE).min(PATIENCE) / 4)?,
         };
         let mut options = JoinOptions::default();
         options.threads = self.threads.map(usize::from);
         options.memory_limit = self.memory_limit;
         options.io = self.io;
         options.strategy = self.strategy;
+        options.io_depth = self.io_depth.map(usize::from);
+        options.hedge = self.hedge;
+        options.timeout = self.timeout.map(|timeout| timeout.saturating_sub(began.elapsed()));
         Ok(Request { store, spec, options })
     }
 
@@ -128,7 +147,7 @@ impl Query {
 
     /// A path as a flag gives it, for a store whose paths may begin elsewhere.
     fn flag_path(&self, path: &str) -> Result<String> {
-        if self.root.is_some() || path.is_empty() || self.spec_folder().as_os_str().is_empty() {
+        if !self.roots.is_empty() || path.is_empty() || self.spec_folder().as_os_str().is_empty() {
             return Ok(path.to_owned());
         }
         let absolute = std::path::absolute(path).map_err(|e| Error::from_io(Path::new(path), e))?;
@@ -160,6 +179,14 @@ fn io_mode() -> impl TypedValueParser<Value = IoMode> {
     PossibleValuesParser::new(["auto", "mmap", "pread"]).try_map(|word| word.parse::<IoMode>())
 }
 
+fn duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("nothing can be done in no time".to_owned()),
+        Ok(time) => Ok(time),
+        Err(_) => Err("write a time with its unit, such as 200ms, 5s or 2m".to_owned()),
+    }
+}
+
 fn bytes(text: &str) -> Result<u64, String> {
     match text.parse::<ByteSize>() {
         Ok(ByteSize(0)) => Err("nothing fits into 0 bytes".to_owned()),
@@ -182,6 +209,20 @@ mod tests {
     fn request(arguments: &[&str]) -> Result<Request> {
         let command = Command::try_parse_from([&["join"], arguments].concat()).unwrap();
         command.query.request()
+    }
+
+    #[test]
+    fn times_are_read_with_their_units() {
+        for (text, expected) in [
+            ("200ms", Some(200)),
+            ("1.5s", None),
+            ("2s", Some(2_000)),
+            ("2m", Some(120_000)),
+            ("5", None),
+            ("0s", None),
+        ] {
+            assert_eq!(duration(text).ok().map(|t| t.as_millis()), expected, "{text}");
+        }
     }
 
     #[test]

@@ -18,6 +18,10 @@ pub(super) struct Explain {
 }
 
 impl Explain {
+    pub(super) fn timeout(&self) -> Option<std::time::Duration> {
+        self.query.timeout
+    }
+
     pub(super) fn run(&self, common: Common) -> Result<()> {
         let Request { store, spec, mut options } = self.query.request()?;
         let explanation = {

@@ -2,7 +2,6 @@
 
 use std::error::Error as _;
 use std::io::{self, Write};
-use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::error::{ContextKind, ContextValue};
@@ -45,11 +44,11 @@ struct Report<'a> {
 
 impl Failure {
     /// Reports it on stderr, and as JSON on stdout if asked; the exit code tells its kind.
-    pub(super) fn report(self, json: bool) -> ExitCode {
+    pub(super) fn report(self, json: bool) -> u8 {
         let error = match self {
             // What `head` expects: it has what it wanted.
-            Self::Error(error) if is_closed_pipe(&error) => return ExitCode::SUCCESS,
-            Self::Said(code) => return ExitCode::from(code),
+            Self::Error(error) if is_closed_pipe(&error) => return 0,
+            Self::Said(code) => return code,
             Self::Error(error) => {
                 say(&error.to_string(), error.hint_text());
                 error
@@ -68,7 +67,7 @@ impl Failure {
                 retryable: error.is_retryable(),
             });
         }
-        ExitCode::from(exit_code(error.kind()))
+        exit_code(error.kind())
     }
 }
 

@@ -1,7 +1,7 @@
 //! `hypostyle join`.
 
 use std::io::Write;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hypostyle::{Frame, JoinStats, Result};
 use serde::Serialize;
@@ -10,7 +10,7 @@ use super::arguments::{Query, Request};
 use super::destination::{Destination, Output};
 use super::progress::Progress;
 use super::trace::Trace;
-use super::{Common, figures, preview, stats, stdout};
+use super::{Common, figures, preview, stats, stdout, supervise};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -39,11 +39,16 @@ struct Report<'a> {
 }
 
 impl Join {
+    pub(super) fn timeout(&self) -> Option<Duration> {
+        self.query.timeout
+    }
+
     pub(super) fn run(&self, common: Common) -> Result<()> {
         let request = self.query.request()?;
         let destination = self.output.open(common.json)?;
         let trace = self.output.open_trace()?;
         let frame = run(request, common)?;
+        supervise::worked();
         if matches!(destination, Destination::Preview) {
             stdout::print(&preview::draw(frame.batch(), preview::terminal_width())?)?;
             stdout::print(&stats::line(frame.stats()))?;

@@ -16,6 +16,7 @@ mod progress;
 mod schema;
 mod stats;
 mod stdout;
+mod supervise;
 mod trace;
 
 use std::ffi::OsString;
@@ -52,6 +53,9 @@ struct Common {
     /// Say on stderr what is being done; twice and thrice for more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
+    /// A descriptor of the parent's, to whom this process, which is its child, tells how far it is
+    #[arg(long, global = true, hide = true)]
+    report_to: Option<i32>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -72,12 +76,31 @@ pub fn main() -> ExitCode {
     // Before they are parsed: a wrong flag is reported in the form that was asked for.
     let json = arguments.iter().take_while(|a| *a != "--").any(|a| a == "--json");
     let outcome = std::panic::catch_unwind(|| match Hypostyle::try_parse_from(arguments) {
-        Ok(command) => run(&command).map_err(Failure::Error),
-        Err(usage) => failure::usage(&usage),
+        Ok(command) => supervised(&command).map_err(Failure::Error),
+        Err(usage) => failure::usage(&usage).map(|()| 0),
     });
-    match outcome.unwrap_or(Err(Failure::Panic)) {
-        Ok(()) => ExitCode::SUCCESS,
+    let code = match outcome.unwrap_or(Err(Failure::Panic)) {
+        Ok(code) => code,
         Err(failure) => failure.report(json),
+    };
+    supervise::ended(code);
+    ExitCode::from(code)
+}
+
+/// Runs a command, here or in a child; the code that it ends with.
+fn supervised(command: &Hypostyle) -> Result<u8> {
+    if let Some(descriptor) = command.common.report_to {
+        supervise::listen_to(descriptor)?;
+        return run(command).map(|()| 0);
+    }
+    let timeout = match &command.verb {
+        Verb::Join(join) => join.timeout(),
+        Verb::Explain(explain) => explain.timeout(),
+        _ => None,
+    };
+    match timeout.filter(|_| hypostyle::any_remote()) {
+        Some(timeout) => supervise::in_child(timeout),
+        None => run(command).map(|()| 0),
     }
 }
 

@@ -30,6 +30,10 @@ pub(super) fn all(stats: &JoinStats, write_ms: Option<f64>) -> String {
         Count(stats.pages_decoded),
         Count(stats.pages_skipped)
     );
+    for root in &stats.roots {
+        let (reads, bytes) = (Count(root.reads), bytes(root.bytes));
+        text += &format!("  root   {}: {bytes} in {reads} answers\n", root.root);
+    }
     text += &format!(
         "memory   {} at most, on {} threads\n",
         bytes(stats.memory_peak),

@@ -2,7 +2,9 @@
 
 #![cfg(target_os = "linux")]
 
+mod command;
 mod deadlines;
+mod descriptors;
 mod roots;
 mod waves;
 mod world;

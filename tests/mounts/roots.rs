@@ -111,3 +111,64 @@ fn a_slow_root_is_hedged_by_the_second() {
     let mounted_too = timed(|| store.join_with(&spec, &within(20_000)));
     assert!(mounted_too.1 > Duration::from_millis(2_000), "{:?}", mounted_too.1);
 }
+
+#[test]
+fn a_join_whose_files_are_replaced_meanwhile_is_begun_again_by_itself() {
+    if !has_fuse() {
+        return;
+    }
+    let world = copied();
+    let other = World::new(3, 20_000, 4, Profile::Polars);
+    for table in ["table00.parquet", "table01.parquet", "table02.parquet"] {
+        std::fs::copy(other.tables().join(table), world.tables().join(format!("new-{table}"))).unwrap();
+    }
+    let spec = world.join();
+    let expected = world.expected(&spec);
+    // The second read of a table finds another file there, of other bytes and the same values.
+    let rules =
+        "rules: [{requests: [read], files: table01.parquet, nth: 2, fault: {replace: new-table01.parquet}}]";
+    for (retries, outcome) in [(None, Ok(())), (Some(0), Err(ErrorKind::Changed))] {
+        let mounted = world.mount(rules);
+        let store = Store::open(mounted.path()).unwrap();
+        let mut options = within(10_000);
+        options.retries = retries;
+        let frame = store.join_with(&spec, &options);
+        assert_eq!(frame.as_ref().map(|_| ()).map_err(|e| e.kind()), outcome, "{:?}", frame.err());
+        if let Ok(frame) = frame {
+            assert_eq!(frame.batch().columns(), expected.columns());
+        }
+    }
+}
+
+#[test]
+fn errors_that_pass_are_tried_again_and_others_are_not() {
+    if !has_fuse() {
+        return;
+    }
+    let world = World::new(3, 20_000, 4, Profile::default());
+    let spec = world.join();
+    let expected = world.expected(&spec);
+    for (request, error, passes) in [
+        ("read", "EIO", true),
+        ("read", "EAGAIN", true),
+        ("open", "EIO", true),
+        ("lookup", "EIO", true),
+        ("lookup", "EINTR", true),
+        ("open", "ESTALE", true),
+        ("open", "EACCES", false),
+        ("lookup", "ENOENT", false),
+    ] {
+        for times in ["1", "[1, null]"] {
+            let rule = format!(
+                "{{requests: [{request}], files: table01.parquet, nth: {times}, fault: {{error: {error}}}}}"
+            );
+            let mounted = world.mount(&format!("rules: [{rule}]"));
+            let outcome = Store::open(mounted.path()).unwrap().join_with(&spec, &within(10_000));
+            let what = format!("{request} {error} {times}: {:?}", outcome.as_ref().err());
+            assert_eq!(outcome.is_ok(), passes && times == "1", "{what}");
+            if let Ok(frame) = outcome {
+                assert_eq!(frame.batch(), &expected, "{what}");
+            }
+        }
+    }
+}
