@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow_schema::{Field, SchemaRef};
 use bytes::Bytes;
 use parquet::arrow::parquet_to_arrow_schema;
-use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 
 use crate::error::{Error, Result};
 use crate::footer::{self, Tail, guarded};
@@ -90,7 +90,7 @@ impl ParquetFile {
         let mut file = Self::from_tail(&path, from, identity, tail, run).map_err(|e| e.path(&path))?;
         let before = tail.bytes.get(..tail.metadata.start).unwrap_or(&[]);
         let has_index = || {
-            let chunks = file.metadata.row_groups().iter().flat_map(|group| group.columns());
+            let chunks = file.metadata.row_groups().iter().flat_map(RowGroupMetaData::columns);
             chunks.take(1).any(|chunk| chunk.offset_index_range().is_some())
         };
         // Page indexes lie before the metadata; of a small file all its pages do.

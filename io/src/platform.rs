@@ -24,6 +24,31 @@ impl Identity {
         file.metadata().map(|m| Self::from_metadata(&m))
     }
 
+    /// The identity that an opened file has now: a mount that keeps what it was told of files for a while is asked
+    /// again.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn asked_anew(file: &File) -> std::io::Result<Self> {
+        use rustix::fs::{AtFlags, StatxFlags, makedev, statx};
+        let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_FORCE_SYNC;
+        match statx(file, "", flags, StatxFlags::BASIC_STATS) {
+            Ok(s) => Ok(Self {
+                device: makedev(s.stx_dev_major, s.stx_dev_minor),
+                inode: s.stx_ino,
+                size: s.stx_size,
+                modified: (s.stx_mtime.tv_sec, i64::from(s.stx_mtime.tv_nsec)),
+                changed: (s.stx_ctime.tv_sec, i64::from(s.stx_ctime.tv_nsec)),
+            }),
+            Err(rustix::io::Errno::NOSYS | rustix::io::Errno::INVAL) => Self::of(file),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Elsewhere it is what the system knows.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn asked_anew(file: &File) -> std::io::Result<Self> {
+        Self::of(file)
+    }
+
     /// The identity of the file at a path, links followed.
     pub fn at(path: &std::path::Path) -> std::io::Result<Self> {
         std::fs::metadata(path).map(|m| Self::from_metadata(&m))

@@ -27,6 +27,12 @@ impl<T> ByProcess<T> {
     }
 }
 
+impl<T> Default for ByProcess<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<T: Default> ByProcess<T> {
     /// This process's value.
     pub fn get(&self) -> Arc<T> {

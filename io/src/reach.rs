@@ -326,7 +326,7 @@ impl Way {
             (opened.file.clone(), opened.identity)
         };
         let now = retried(wanted, || match &file {
-            Some(file) => Identity::of(file.get()),
+            Some(file) => Identity::asked_anew(file.get()),
             None => Identity::at(&self.path),
         });
         let now = match now {

@@ -94,7 +94,7 @@ impl<T: Send + 'static> Request<T> {
 
     /// Asks the next way that takes the question.
     fn ask_next(&mut self) {
-        while let Some(Call { lane, path, root, make }) = self.left.next() {
+        for Call { lane, path, root, make } in self.left.by_ref() {
             self.last_asked = Instant::now();
             self.rules.patience.begin(&path);
             let at = self.asked.len();
