@@ -30,6 +30,7 @@ mod side;
 mod sides;
 mod spine;
 mod stats;
+mod twins;
 mod window;
 
 #[cfg(feature = "arrow2")]

@@ -150,10 +150,23 @@ impl Checked<'_> {
             Ok(*unique.get_or_init(|| found))
         };
         let base_side = Side { keys: &base.keys, order: base.order };
-        tables
+        // Tables that share their keys share their alignment.
+        let same_as = |at: usize| {
+            let (table, side) = (tables.get(at)?, sides.get(at)?);
+            let earlier = tables.iter().zip(sides).take(at);
+            earlier.into_iter().position(|(other, keys)| {
+                Arc::ptr_eq(keys, side) && other.request.duplicates == table.request.duplicates
+            })
+        };
+        let same: Vec<Option<usize>> = (0..tables.len()).map(same_as).collect();
+        let aligned = tables
             .par_iter()
             .zip(sides)
-            .map(|(table, side)| {
+            .zip(&same)
+            .map(|((table, side), same)| {
+                if same.is_some() {
+                    return Ok(None);
+                }
                 run.check()?;
                 let table_side = Side { keys: &side.keys, order: side.order };
                 let duplicates = table.request.duplicates.unwrap_or(Duplicates::Error);
@@ -173,9 +186,13 @@ impl Checked<'_> {
                     }
                     Err(Refused::Repeated(pair)) => Err(repeated(table, side, pair)),
                 }
+                .map(Some)
                 .map_err(|e| e.table(&table.request.name))
             })
-            .collect()
+            .collect::<Result<Vec<Option<Aligned>>>>()?;
+        let of = |(at, same): (usize, &Option<usize>)| aligned.get(same.unwrap_or(at))?.clone();
+        let all = same.iter().enumerate().map(of).collect::<Option<_>>();
+        all.ok_or_else(|| Error::internal("a table was not aligned"))
     }
 
     /// The base's rows that the output may have: all, or of repeated keys the one that the rule keeps.

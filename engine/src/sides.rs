@@ -11,7 +11,7 @@ use crate::key::{Bounds, KeyEncoder, Width};
 use crate::remembered::SideOf;
 use crate::request::How;
 use crate::side::{NullKeys, RawKeys, SideKeys, in_terms, too_wide};
-use crate::window::prune;
+use crate::twins::{FirstKeys, wanted_rows};
 
 /// The keys of a join.
 pub(crate) struct Sides {
@@ -19,6 +19,20 @@ pub(crate) struct Sides {
     pub(crate) base: Arc<SideKeys>,
     /// The tables to fill them from: all of the request, but for a first table that is the base.
     pub(crate) tables: Vec<Arc<SideKeys>>,
+}
+
+/// Whether keys are read without a look at how they are stored, or only where they are not stored as the first
+/// table's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Compared {
+    No,
+    WithFirst,
+}
+
+/// Sides that were read; `None` for a table whose side is the first table's.
+struct New {
+    spine: Option<Arc<SideKeys>>,
+    tables: Vec<Option<Arc<SideKeys>>>,
 }
 
 impl Checked<'_> {
@@ -30,21 +44,79 @@ impl Checked<'_> {
 
     /// The base first, then the tables that fill it.
     fn sides(&self, bounds: &Bounds, run: &Run) -> Result<Vec<Arc<SideKeys>>> {
-        let known = self.known(bounds);
+        let mut sides = self.known(bounds);
         let all: Vec<usize> = (0..self.tables.len()).collect();
         let unknown: Vec<usize> =
-            all.iter().copied().zip(&known).filter_map(|(at, known)| known.is_none().then_some(at)).collect();
-        let mut raw = self.raw(&unknown, bounds, run)?;
-        if let Some(columns) = in_terms(&raw, &self.key_types, Width::Usual, run)? {
-            let new = self.encoded(raw, columns, &unknown, bounds, run)?;
-            return Ok(self.with_new(known, new, bounds));
+            all.iter().copied().zip(&sides).filter_map(|(at, known)| known.is_none().then_some(at)).collect();
+        let spine = match self.read(&unknown, Compared::WithFirst, Width::Usual, bounds, run)? {
+            Some(new) => self.take(&mut sides, &unknown, new, bounds, run)?,
+            None => {
+                // One key needs the wide form, and so all do: what is known is of no use.
+                let new = self.read(&all, Compared::No, Width::Wide, bounds, run)?.ok_or_else(too_wide)?;
+                self.take(&mut sides, &all, new, bounds, run)?
+            }
+        };
+        spine.into_iter().map(Some).chain(sides).collect::<Option<_>>().ok_or_else(lost)
+    }
+
+    /// The sides of the tables at `places`, and the spine's, if there is a spine; `None` if a key does not fit the
+    /// width.
+    fn read(
+        &self,
+        places: &[usize],
+        compared: Compared,
+        width: Width,
+        bounds: &Bounds,
+        run: &Run,
+    ) -> Result<Option<New>> {
+        let read = self.raw(places, compared, bounds, run)?;
+        let of_own: Vec<usize> =
+            places.iter().zip(&read).filter_map(|(at, read)| read.is_some().then_some(*at)).collect();
+        let as_first: Vec<bool> = read.iter().map(Option::is_none).collect();
+        let raw: Vec<RawKeys> = self.spine_keys()?.into_iter().chain(read.into_iter().flatten()).collect();
+        let Some(columns) = in_terms(&raw, &self.key_types, width, run)? else { return Ok(None) };
+        let mut encoded = self.encoded(raw, columns, &of_own, bounds, run)?.into_iter();
+        let spine = self.request.spine.as_ref().and_then(|_| encoded.next());
+        let tables = as_first.into_iter().map(|is| if is { None } else { encoded.next() }).collect();
+        Ok(Some(New { spine, tables }))
+    }
+
+    /// Puts new sides to those that are known, and tells later joins of them; gives the spine's.
+    fn take(
+        &self,
+        sides: &mut [Option<Arc<SideKeys>>],
+        places: &[usize],
+        new: New,
+        bounds: &Bounds,
+        run: &Run,
+    ) -> Result<Option<Arc<SideKeys>>> {
+        let mut unlike = Vec::new();
+        for (at, side) in places.iter().zip(new.tables) {
+            let first = sides.first().and_then(Option::as_ref);
+            // A first table whose rows without a key stay has others than its twins.
+            let may_be_as_first =
+                |first: &&Arc<SideKeys>| first.nulls == 0 || self.null_keys(*at) == self.null_keys(0);
+            match side.or_else(|| first.filter(may_be_as_first).cloned()) {
+                Some(side) => self.keep(sides, *at, side, bounds),
+                None => unlike.push(*at),
+            }
         }
-        // One key needs the wide form, and so all do: what is known is of no use.
-        if unknown.len() < all.len() {
-            raw = self.raw(&all, bounds, run)?;
+        if !unlike.is_empty() {
+            let new = self.read(&unlike, Compared::No, Width::Usual, bounds, run)?.ok_or_else(too_wide)?;
+            for (at, side) in unlike.iter().zip(new.tables) {
+                self.keep(sides, *at, side.ok_or_else(lost)?, bounds);
+            }
         }
-        let columns = in_terms(&raw, &self.key_types, Width::Wide, run)?.ok_or_else(too_wide)?;
-        self.encoded(raw, columns, &all, bounds, run)
+        Ok(new.spine)
+    }
+
+    fn keep(&self, sides: &mut [Option<Arc<SideKeys>>], at: usize, side: Arc<SideKeys>, bounds: &Bounds) {
+        if let (Some(remembered), Some(table)) = (&self.request.remembered, self.tables.get(at)) {
+            remembered.keep_side(self.side_of(at, table, bounds), &side);
+        }
+        if let Some(place) = sides.get_mut(at) {
+            *place = Some(side);
+        }
     }
 
     /// What earlier joins have read, for each table.
@@ -63,14 +135,31 @@ impl Checked<'_> {
         if at == 0 && self.request.how == How::Left { NullKeys::Stay } else { NullKeys::Go }
     }
 
-    /// The spine's keys, if there is a spine, and those of the tables at `places`.
-    fn raw(&self, places: &[usize], bounds: &Bounds, run: &Run) -> Result<Vec<RawKeys>> {
+    /// The keys of the tables at `places`; `None` for one whose keys are stored as the first table's.
+    fn raw(
+        &self,
+        places: &[usize],
+        compared: Compared,
+        bounds: &Bounds,
+        run: &Run,
+    ) -> Result<Vec<Option<RawKeys>>> {
         self.keys_ahead(places, bounds, run)?;
-        let table =
-            |at: &usize| self.tables.get(*at).ok_or_else(|| Error::internal("a table that is not there"));
-        let tables = places.par_iter().map(|at| self.read_keys(table(at)?, bounds, run));
-        let tables = tables.collect::<Result<Vec<_>>>()?;
-        Ok(self.spine_keys()?.into_iter().chain(tables).collect())
+        let first = match (compared, self.tables.first()) {
+            (Compared::WithFirst, Some(first)) if places.iter().any(|at| *at > 0) => {
+                FirstKeys::read(first, &self.key_types, bounds, run)?
+            }
+            _ => None,
+        };
+        let read = |at: &usize| {
+            let table = self.tables.get(*at).ok_or_else(lost)?;
+            match &first {
+                Some(first) if *at > 0 && first.are_those_of(table, &self.key_types, bounds, run)? => {
+                    Ok(None)
+                }
+                _ => self.read_keys(table, bounds, run).map(Some),
+            }
+        };
+        places.par_iter().map(read).collect()
     }
 
     /// The sides of what [`Self::raw`] read, of which `columns` are the keys in common terms.
@@ -97,38 +186,13 @@ impl Checked<'_> {
             .collect()
     }
 
-    /// Known and new sides in their order; the new ones are told to later joins.
-    fn with_new(
-        &self,
-        known: Vec<Option<Arc<SideKeys>>>,
-        new: Vec<Arc<SideKeys>>,
-        bounds: &Bounds,
-    ) -> Vec<Arc<SideKeys>> {
-        let mut new = new.into_iter();
-        let spine = self.request.spine.as_ref().and_then(|_| new.next());
-        let tables = self.tables.iter().zip(known).enumerate().filter_map(|(at, (table, known))| {
-            known.or_else(|| {
-                let side = new.next()?;
-                if let Some(remembered) = &self.request.remembered {
-                    remembered.keep_side(self.side_of(at, table, bounds), &side);
-                }
-                Some(side)
-            })
-        });
-        spine.into_iter().chain(tables).collect()
-    }
-
     fn read_keys(&self, table: &CheckedTable<'_>, bounds: &Bounds, run: &Run) -> Result<RawKeys> {
-        let place = |e: Error| e.table(&table.request.name);
-        let (Some(key), Some(key_type)) = (table.key.first(), self.key_types.first()) else {
-            return Err(Error::internal("a join without key columns"));
-        };
         let detail = || table.request.name.clone();
         run.span("keys", detail, || {
-            let rows = prune(&table.request.table, key, *key_type, bounds, run)?;
+            let rows = wanted_rows(table, &self.key_types, bounds, run)?;
             RawKeys::read(&table.request.table, &table.key, rows, run)
         })
-        .map_err(place)
+        .map_err(|e| e.table(&table.request.name))
     }
 
     fn spine_keys(&self) -> Result<Option<RawKeys>> {
@@ -138,4 +202,8 @@ impl Checked<'_> {
         let columns = columns.ok_or_else(|| Error::internal("the spine lost its key"))?;
         Ok(Some(RawKeys { rows: RowRanges::all(spine.batch.num_rows() as u64), columns }))
     }
+}
+
+fn lost() -> Error {
+    Error::internal("a table lost its keys")
 }

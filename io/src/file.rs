@@ -3,10 +3,12 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use ahash::RandomState;
 use arrow_schema::{Field, SchemaRef};
 use bytes::Bytes;
+use hashbrown::HashTable;
 use parquet::arrow::parquet_to_arrow_schema;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 
@@ -46,6 +48,14 @@ pub struct ParquetFile {
     first_leaf: Vec<usize>,
     /// For each row group, its first row; one more at the end.
     first_row: Vec<u64>,
+    names: OnceLock<Names>,
+}
+
+/// The positions of root columns by the hashes of their names.
+#[derive(Debug)]
+struct Names {
+    hasher: RandomState,
+    places: HashTable<usize>,
 }
 
 impl ParquetFile {
@@ -136,6 +146,7 @@ impl ParquetFile {
             schema: Arc::new(schema),
             first_leaf,
             first_row,
+            names: OnceLock::new(),
         })
     }
 
@@ -257,8 +268,20 @@ impl ParquetFile {
 
     /// The position of the root column of that name.
     pub(crate) fn root(&self, name: &str) -> Result<Option<usize>> {
-        let mut found = self.schema.fields().iter().enumerate().filter(|(_, f)| f.name() == name);
-        let first = found.next().map(|(i, _)| i);
+        let fields = self.schema.fields();
+        let Names { hasher, places } = self.names.get_or_init(|| {
+            let hasher = RandomState::new();
+            let hash = |at: &usize| hasher.hash_one(fields.get(*at).map_or("", |field| field.name()));
+            let mut places = HashTable::with_capacity(fields.len());
+            for at in 0..fields.len() {
+                places.insert_unique(hash(&at), at, hash);
+            }
+            Names { hasher, places }
+        });
+        let mut found = places
+            .iter_hash(hasher.hash_one(name))
+            .filter(|at| fields.get(**at).is_some_and(|field| field.name() == name));
+        let first = found.next().copied();
         match found.next() {
             None => Ok(first),
             Some(_) => Err(Error::unsupported("two columns of the file have this name")

@@ -35,6 +35,7 @@
 #![deny(clippy::indexing_slicing)]
 
 mod ahead;
+mod alike;
 mod describe;
 mod encoding;
 mod error;
@@ -52,6 +53,7 @@ mod prune;
 mod reach;
 mod read;
 mod reading;
+mod recycled;
 mod requests;
 mod rows;
 mod run;
@@ -62,6 +64,7 @@ mod table;
 mod types;
 
 pub use ahead::ReadAhead;
+pub use alike::StoredColumn;
 pub use describe::{ColumnDescription, FileDescription, GroupDescription};
 pub use error::{Error, ErrorKind, Result, did_you_mean};
 pub use file::{ParquetFile, check_unchanged};

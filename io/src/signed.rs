@@ -17,11 +17,21 @@ const DEEPEST: u32 = 32;
 pub(crate) fn has_encrypted_columns(footer: &[u8]) -> bool {
     // A struct ends in a zero. Where the last byte is one, and none stands before a possible signature, there
     // is no signature, and the walk over thousands of fields is spared.
+    // Many a footer ends in an order for each column, always the same, which no signature looks like.
+    let orders = footer.len().checked_sub(1 + SIGNATURE).and_then(|at| footer.get(at..footer.len() - 1));
+    if footer.last() == Some(&0) && orders.is_some_and(is_orders) {
+        return false;
+    }
     let is_zero = |from_end| footer.len().checked_sub(from_end).and_then(|at| footer.get(at)) == Some(&0);
     if is_zero(1) && !is_zero(1 + SIGNATURE) {
         return false;
     }
     Thrift(footer).find_field(ALGORITHM, DEEPEST).unwrap_or(false)
+}
+
+/// Whether bytes are the end of a list of column orders: structs with an empty struct in field 1.
+fn is_orders(bytes: &[u8]) -> bool {
+    bytes.rchunks_exact(3).all(|order| order == [0x1c, 0, 0])
 }
 
 /// Bytes in thrift's compact form; `None` from its methods means that they end too early or make no sense.
@@ -123,6 +133,9 @@ mod tests {
             ([&full[..], &signature(1)].concat(), true),
             // One signature in 256 ends as a plain footer does.
             ([&step[..], &signature(0)].concat(), true),
+            // Column orders at the end: an algorithm before them would not be seen, but stands behind them always.
+            ([&[0x1c, 0, 0].repeat(12)[..], &[0]].concat(), false),
+            ([&step[..], &[0x1c, 0, 0].repeat(4)[..], &signature(1)].concat(), true),
             (vec![0xff; 40], false),
             (vec![0x19; 4000], false),
             (vec![0x1c; 4000], false),

@@ -2,19 +2,18 @@
 
 use arrow_buffer::{Buffer, MutableBuffer};
 use bytes::Bytes;
-use memmap2::MmapMut;
 
 use crate::error::{Error, Result};
-use crate::platform;
+use crate::recycled::Recycled;
 
 /// Every slot begins at a multiple of this, as Arrow recommends for vector instructions.
 const ALIGNMENT: usize = 64;
 
-/// From this size on memory comes from the kernel in huge pages: the page faults of 45 MB in 4 KiB
-/// pages cost as much as decompressing the data that goes there.
+/// From this size on memory comes from earlier frames, or from the kernel in huge pages: the page faults of 45 MB in
+/// 4 KiB pages cost as much as decompressing the data that goes there.
 const HUGE: usize = 2 << 20;
 
-/// Zeroed memory, cut into slots that are filled side by side and then become Arrow buffers.
+/// Memory of any content, cut into slots that are filled side by side and then become Arrow buffers.
 #[derive(Debug)]
 pub struct Slab {
     memory: Memory,
@@ -24,7 +23,7 @@ pub struct Slab {
 #[derive(Debug)]
 enum Memory {
     Small(MutableBuffer),
-    Huge(MmapMut),
+    Huge(Recycled),
 }
 
 impl Slab {
@@ -41,11 +40,13 @@ impl Slab {
             slots.push(start..end);
         }
         let memory = if end < HUGE {
-            Memory::Small(MutableBuffer::from_len_zeroed(end))
+            let mut buffer = MutableBuffer::from_len_zeroed(end);
+            if cfg!(debug_assertions) {
+                buffer.as_slice_mut().fill(0xA5);
+            }
+            Memory::Small(buffer)
         } else {
-            let map = MmapMut::map_anon(end).map_err(|e| too_large().source(e))?;
-            platform::prefer_huge_pages(&map);
-            Memory::Huge(map)
+            Memory::Huge(Recycled::new(end).map_err(|e| too_large().source(e))?)
         };
         Ok(Self { memory, slots })
     }
@@ -54,7 +55,7 @@ impl Slab {
     pub fn slots_mut(&mut self) -> Vec<&mut [u8]> {
         let mut rest: &mut [u8] = match &mut self.memory {
             Memory::Small(buffer) => buffer.as_slice_mut(),
-            Memory::Huge(map) => map,
+            Memory::Huge(map) => map.as_mut(),
         };
         let mut taken = 0;
         let mut out = Vec::with_capacity(self.slots.len());
@@ -88,12 +89,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slots_are_disjoint_aligned_zeroed_and_keep_what_is_written() {
+    fn slots_are_disjoint_aligned_and_keep_what_is_written() {
         for sizes in [vec![], vec![0, 0], vec![1, 7, 64, 65], vec![3 << 20, 1, 5]] {
             let mut slab = Slab::new(sizes.clone()).unwrap();
             for (i, slot) in slab.slots_mut().into_iter().enumerate() {
                 assert_eq!(slot.len(), sizes[i]);
-                assert!(slot.iter().all(|b| *b == 0));
                 slot.fill(i as u8 + 1);
             }
             for (i, buffer) in slab.into_buffers().into_iter().enumerate() {

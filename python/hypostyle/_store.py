@@ -399,6 +399,8 @@ def _joined(spec: object, tables: Tables | None, features: Sequence[str] | None)
     if features is not None:
         return JoinSpec.from_features(features)
     if tables is not None:
+        if (native := _native.Spec.from_columns(tables)) is not None:
+            return JoinSpec._of(native)
         text = _arguments.dump("tables", {"tables": list_tables(tables)})
         return JoinSpec._of(_native.Spec.from_json(text))
     if isinstance(spec, JoinSpec):

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hypostyle::{How, JoinSpec, Result};
+use hypostyle::{How, JoinSpec, Result, TableSpec};
 use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyString};
 
 use crate::errors::OrRaise;
 
@@ -35,6 +36,15 @@ impl Spec {
     #[staticmethod]
     fn from_features(py: Python<'_>, references: Vec<String>) -> PyResult<Self> {
         Self::of(py, JoinSpec::from_features(&references))
+    }
+
+    /// Tables by name, each with a list of columns: what most calls have, read without a detour over text. `None`
+    /// for tables that are written in another form, or in words that are no UTF-8.
+    #[staticmethod]
+    fn from_columns(tables: &Bound<'_, PyAny>) -> Option<Self> {
+        let tables = tables.cast_exact::<PyDict>().ok()?;
+        let spec = JoinSpec::default().tables(tables.iter().map(table).collect::<Option<Vec<_>>>()?);
+        Some(Self { spec: Arc::new(spec) })
     }
 
     /// The same with what is given in place of what it had.
@@ -81,6 +91,15 @@ impl Spec {
     pub(crate) fn get(&self) -> Arc<JoinSpec> {
         Arc::clone(&self.spec)
     }
+}
+
+fn table((name, columns): (Bound<'_, PyAny>, Bound<'_, PyAny>)) -> Option<TableSpec> {
+    let columns = columns.cast_exact::<PyList>().ok()?.iter().map(|column| text(&column));
+    Some(TableSpec::named(text(&name)?).columns(columns.collect::<Option<Vec<_>>>()?))
+}
+
+fn text(value: &Bound<'_, PyAny>) -> Option<String> {
+    value.cast::<PyString>().ok()?.to_str().ok().map(str::to_owned)
 }
 
 fn read_how(word: &str) -> Result<How> {

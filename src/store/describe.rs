@@ -56,7 +56,7 @@ impl Store {
     /// its files.
     pub fn describe(&self, table: &str, key: &[String], options: &JoinOptions) -> Result<TableReport> {
         let run = options.run();
-        self.on_pool(options, || {
+        self.on_pool(options, &run, || {
             let found = self.roots.find(Wanted::Table(table.to_owned()), &run).wait(&run);
             let open = self.files.get();
             let begin = |place| open.begin(place, options.io, &run);

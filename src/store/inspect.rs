@@ -30,7 +30,7 @@ impl Store {
     /// Those of finding and reading the files.
     pub fn inspect(&self, path: &str, key: &[String], options: &JoinOptions) -> Result<Vec<FileReport>> {
         let run = options.run();
-        self.on_pool(options, || {
+        self.on_pool(options, &run, || {
             let files = self.roots.find(Wanted::Path(path.to_owned()), &run).wait(&run)?;
             files.into_iter().map(|file| self.report(file, key, options, &run)).collect()
         })

@@ -9,6 +9,7 @@ mod pool;
 mod request;
 mod resolve;
 mod roots;
+mod workers;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -171,7 +172,7 @@ impl Store {
     /// Those of [`Store::join`].
     pub fn join_with(&self, spec: &JoinSpec, options: &JoinOptions) -> Result<Frame> {
         let run = options.run();
-        self.on_pool(options, || {
+        self.on_pool(options, &run, || {
             self.again_if_changed(options, &run, || {
                 let request = self.request(spec, options, &run)?;
                 hypostyle_engine::join(&request, &run)
@@ -185,7 +186,7 @@ impl Store {
     /// Those of [`Store::join`] that show before features are read.
     pub fn explain(&self, spec: &JoinSpec, options: &JoinOptions) -> Result<Explanation> {
         let run = options.run();
-        self.on_pool(options, || {
+        self.on_pool(options, &run, || {
             self.again_if_changed(options, &run, || {
                 let request = self.request(spec, options, &run)?;
                 hypostyle_engine::explain(&request, &run)
@@ -244,9 +245,10 @@ impl Store {
     pub(crate) fn on_pool<T: Send>(
         &self,
         options: &JoinOptions,
+        run: &Run,
         work: impl FnOnce() -> Result<T> + Send,
     ) -> Result<T> {
-        pool::run(options.threads, work)
+        pool::run(options.threads, Some(run), work)
     }
 }
 

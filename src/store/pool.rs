@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex};
 
 use arrow_array::RecordBatch;
 use hypostyle_engine::{Floats, Order};
+use hypostyle_io::{ByProcess, Run};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use hypostyle_io::ByProcess;
-
+use super::workers::Workers;
 use crate::{Error, Result};
 
 /// Pools that are kept, of those used last. One in use lives on until its work is done.
@@ -24,12 +24,12 @@ static POOLS: ByProcess<Pools> = ByProcess::new();
 
 /// The pool used last stands last.
 #[derive(Debug, Default)]
-struct Pools(Mutex<Vec<Arc<ThreadPool>>>);
+struct Pools(Mutex<Vec<Arc<Workers>>>);
 
 thread_local!(static IS_OURS: Cell<bool> = const { Cell::new(false) });
 
 /// The pool of so many threads: as many as there are cores when left out.
-pub(super) fn of(threads: Option<usize>) -> Result<Arc<ThreadPool>> {
+pub(super) fn of(threads: Option<usize>) -> Result<Arc<Workers>> {
     let threads = match threads {
         Some(0) => return Err(Error::invalid("0 threads can do no work").hint("ask for 1 or more")),
         Some(many) if many > MOST_THREADS => {
@@ -42,9 +42,9 @@ pub(super) fn of(threads: Option<usize>) -> Result<Arc<ThreadPool>> {
     let pools = POOLS.get();
     // What is under the lock is whole at every moment, also when a thread that held it panicked.
     let mut pools = pools.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let pool = match pools.iter().position(|pool| pool.current_num_threads() == threads) {
+    let pool = match pools.iter().position(|pool| pool.threads() == threads) {
         Some(at) => pools.remove(at),
-        None => Arc::new(build(threads)?),
+        None => Arc::new(Workers::new(build(threads)?)),
     };
     if pools.len() >= KEPT {
         pools.remove(0);
@@ -62,12 +62,16 @@ fn build(threads: usize) -> Result<ThreadPool> {
         .map_err(|e| Error::limit(format!("{threads} threads could not be started: {e}")))
 }
 
-/// Runs work on the pool of so many threads; right here, if this is one of them already.
-pub(super) fn run<T: Send>(threads: Option<usize>, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+/// Runs work on the pool of so many threads, in its turn; right here, if this is one of them already.
+pub(super) fn run<T: Send>(
+    threads: Option<usize>,
+    run: Option<&Run>,
+    work: impl FnOnce() -> Result<T> + Send,
+) -> Result<T> {
     if IS_OURS.get() && threads.is_none_or(|threads| threads == rayon::current_num_threads()) {
         return work();
     }
-    of(threads)?.install(work)
+    of(threads)?.install(run, work)
 }
 
 /// Fills `out` with all columns of a batch as one matrix of floats, on the threads that joins work on.
@@ -90,7 +94,7 @@ pub(super) fn run<T: Send>(threads: Option<usize>, work: impl FnOnce() -> Result
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn fill_matrix(batch: &RecordBatch, order: Order, out: Floats<'_>) -> Result<()> {
-    run(None, || hypostyle_engine::fill_matrix(batch, order, out))
+    run(None, None, || hypostyle_engine::fill_matrix(batch, order, out))
 }
 
 #[cfg(test)]
@@ -102,14 +106,16 @@ mod tests {
         let three = of(Some(3)).unwrap();
         assert!(Arc::ptr_eq(&three, &of(Some(3)).unwrap()));
         for threads in 4..4 + KEPT {
-            assert_eq!(of(Some(threads)).unwrap().current_num_threads(), threads);
+            assert_eq!(of(Some(threads)).unwrap().threads(), threads);
         }
         assert_eq!(POOLS.get().0.lock().unwrap().len(), KEPT);
         // One that was given up still works for those who have it.
-        assert_eq!(three.install(rayon::current_num_threads), 3);
+        assert_eq!(three.install(None, || Ok(rayon::current_num_threads())).unwrap(), 3);
         let here = || Ok((std::thread::current().id(), rayon::current_num_threads()));
-        let nested =
-            run(Some(2), || Ok((here()?, run(None, here)?, run(Some(2), here)?, run(Some(1), here)?)));
+        let nested = run(Some(2), None, || {
+            let inner = |threads| run(threads, None, here);
+            Ok((here()?, inner(None)?, inner(Some(2))?, inner(Some(1))?))
+        });
         let (outer, open, same, other) = nested.unwrap();
         assert_eq!((outer, outer), (open, same));
         assert_eq!((outer.1, other.1), (2, 1));

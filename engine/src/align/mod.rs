@@ -15,6 +15,9 @@ use crate::request::{Duplicates, Strategy};
 
 pub(crate) use duplicates::{Repeated, is_unique, kept_positions};
 
+/// Keys that are compared between two looks at the run.
+const CHECKED: usize = 32 << 10;
+
 /// Says that a base key is not in the table.
 pub(crate) const ABSENT: u32 = u32::MAX;
 
@@ -34,7 +37,7 @@ pub(crate) struct Side<'a> {
 }
 
 /// A map and the way it was found.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Aligned {
     pub(crate) map: RowMap,
     pub(crate) way: &'static str,
@@ -119,8 +122,16 @@ fn choose<K: Keys + ?Sized>(
     };
     match strategy {
         Strategy::Auto => {
-            if base.equals(table, run)? && (base_order == Order::Strict || base_is_unique()?) {
+            // Tables that are stored alike share their keys.
+            let equal = std::ptr::addr_eq(base, table) || base.equals(table, run)?;
+            if equal && (base_order == Order::Strict || base_is_unique()?) {
                 Ok(identity("the keys are equal, row by row"))
+            } else if let Some(first) = run_of(base, base_order, table, table_order, run)? {
+                Ok(Aligned {
+                    map: RowMap::Run { first, len: u32::try_from(base.len()).unwrap_or(ABSENT) },
+                    way: "run",
+                    reason: "the keys are those of a run of the table's rows".to_owned(),
+                })
             } else if ascend {
                 merge("both keys ascend")
             } else if table_order == Order::None {
@@ -155,6 +166,40 @@ fn choose<K: Keys + ?Sized>(
         Strategy::Merge => merge("asked for"),
         Strategy::Hash => hash("asked for"),
     }
+}
+
+/// Where in the table the base's keys stand one after the other, as they do when both are cut from one grid.
+fn run_of<K: Keys + ?Sized>(
+    base: &K,
+    base_order: Order,
+    table: &K,
+    table_order: Order,
+    run: &Run,
+) -> Result<Option<u32>> {
+    let strict = base_order == Order::Strict && table_order == Order::Strict;
+    if !strict || base.len() == 0 || base.len() >= table.len() {
+        return Ok(None);
+    }
+    let key = base.at(0);
+    let (mut from, mut to) = (0, table.len() - base.len() + 1);
+    while from < to {
+        let middle = from.midpoint(to);
+        if table.at(middle) < key { from = middle + 1 } else { to = middle }
+    }
+    // Both ascend: if the last is as far from the first as in the base, few pairs between can differ.
+    let last = base.len() - 1;
+    if from + last >= table.len() || table.at(from) != key || table.at(from + last) != base.at(last) {
+        return Ok(None);
+    }
+    for i in 0..base.len() {
+        if i.is_multiple_of(CHECKED) {
+            run.check()?;
+        }
+        if table.at(from + i) != base.at(i) {
+            return Ok(None);
+        }
+    }
+    Ok(u32::try_from(from).ok())
 }
 
 impl RowMap {

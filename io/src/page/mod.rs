@@ -9,5 +9,5 @@ mod walk;
 
 pub(crate) use codec::is_known;
 pub(crate) use layout::Want;
-pub(crate) use scratch::{Scratch, keep, with_scratch};
+pub(crate) use scratch::{Scratch, keep, space, with_scratch};
 pub(crate) use walk::{DataPage, DictionaryPage, HEADER, Pages, placed};

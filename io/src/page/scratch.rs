@@ -55,7 +55,7 @@ const LARGEST_SPACE: usize = 1 << 20;
 thread_local!(static READ: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) });
 
 /// Memory of this thread for `len` bytes of a file, if it has some.
-pub(super) fn space(len: usize) -> Vec<u8> {
+pub(crate) fn space(len: usize) -> Vec<u8> {
     READ.with_borrow_mut(|spaces| {
         let at = spaces.iter().position(|space| space.capacity() >= len);
         at.map(|at| spaces.swap_remove(at)).unwrap_or_default()

@@ -155,7 +155,10 @@ impl<'a> Reader<'a> {
                             None => general::into_slot(job, root, column, width, part),
                         })?
                     }
-                    None => Some(NullBuffer::new_null(part.len() / width)),
+                    None => {
+                        part.fill(0);
+                        Some(NullBuffer::new_null(part.len() / width))
+                    }
                 };
                 Ok((nulls, part.len() / width))
             })
