@@ -98,7 +98,7 @@ impl Roots {
 
     /// The names of all tables.
     pub(super) fn tables(&self, run: &Run) -> Result<Vec<String>> {
-        self.anywhere("", run, |place| place.tables())
+        self.anywhere("", run, Place::tables)
     }
 
     /// Work in a root, here if that cannot hang.

@@ -4,7 +4,6 @@
 mod bytes;
 
 use std::path::Path;
-use std::sync::Arc;
 
 use arrow_array::{ArrayRef, cast::AsArray, make_array};
 use arrow_data::ArrayData;
