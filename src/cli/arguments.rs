@@ -215,7 +215,7 @@ mod tests {
     fn times_are_read_with_their_units() {
         for (text, expected) in [
             ("200ms", Some(200)),
-            ("1.5s", None),
+            ("1.5s", Some(1_500)),
             ("2s", Some(2_000)),
             ("2m", Some(120_000)),
             ("5", None),

@@ -1,7 +1,7 @@
 //! Whole files, read by the decoders here and by the general reader.
 
 use std::io::Write;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use arrow_array::{ArrayRef, make_array};
 use arrow_data::ArrayData;

@@ -37,11 +37,12 @@ impl Patience {
     }
 
     pub(crate) fn check(&self) -> Result<()> {
-        if self.cancelled.load(Ordering::Relaxed) {
-            return Err(Error::new(ErrorKind::Cancelled, "the work was cancelled"));
-        }
+        // Who cancels a run whose deadline has passed wants to know what it waited for.
         if self.deadline.is_some_and(|d| Instant::now() > d) {
             return Err(self.late());
+        }
+        if self.cancelled.load(Ordering::Relaxed) {
+            return Err(Error::new(ErrorKind::Cancelled, "the work was cancelled"));
         }
         Ok(())
     }

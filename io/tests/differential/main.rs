@@ -7,7 +7,6 @@ mod random;
 mod table;
 mod written;
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use arrow_array::{Array, ArrayRef, RecordBatch, make_array, new_empty_array};
