@@ -106,15 +106,15 @@ pub fn main() -> ExitCode {
 
 /// Runs a command, here or in a child; the code that it ends with.
 fn supervised(command: &Hypostyle) -> Result<u8> {
-    if let Some(descriptor) = command.common.report_to {
-        supervise::listen_to(descriptor)?;
-        return run(command).map(|()| 0);
-    }
     let timeout = match &command.verb {
         Verb::Join(join) => join.timeout(),
         Verb::Explain(explain) => explain.timeout(),
         _ => None,
     };
+    if let Some(descriptor) = command.common.report_to {
+        supervise::report_to(descriptor, timeout)?;
+        return run(command).map(|()| 0);
+    }
     match timeout.filter(|_| hypostyle::any_remote()) {
         Some(timeout) => supervise::in_child(timeout),
         None => run(command).map(|()| 0),

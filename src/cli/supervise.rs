@@ -9,6 +9,7 @@ use std::io::{PipeReader, Read, Write};
 use std::os::fd::AsRawFd;
 use std::process::{Child, Command};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -23,16 +24,35 @@ const WORKED: u8 = 255;
 /// Where the child tells its parent how far it is.
 static PARENT: OnceLock<File> = OnceLock::new();
 
+/// Whether the work is done and only handed out.
+static HAS_WORKED: AtomicBool = AtomicBool::new(false);
+
+/// The exit code of a deadline that passed.
+const TIMED_OUT: u8 = 4;
+
 /// In the child: from now on `descriptor` is where the parent listens.
-pub(super) fn listen_to(descriptor: i32) -> Result<()> {
+///
+/// Should the thread that this is hang too, the output is closed nevertheless soon after the deadline: whoever reads
+/// it would wait for ever.
+pub(super) fn report_to(descriptor: i32, timeout: Option<Duration>) -> Result<()> {
     let path = format!("/dev/fd/{descriptor}");
     let file = File::options().write(true).open(&path).map_err(|e| Error::from_io(path.as_ref(), e))?;
     let _ = PARENT.set(file);
-    Ok(())
+    let Some(timeout) = timeout else { return Ok(()) };
+    let watch = move || {
+        std::thread::sleep(timeout.saturating_add(GRACE * 2));
+        if !HAS_WORKED.load(Ordering::Acquire) {
+            ended(TIMED_OUT);
+            std::process::exit(i32::from(TIMED_OUT));
+        }
+    };
+    let thread = std::thread::Builder::new().name("deadline".to_owned()).spawn(watch);
+    thread.map(drop).map_err(|e| Error::internal(format!("no thread to watch the deadline: {e}")))
 }
 
 /// In the child: the work is done, what is left is to hand it out.
 pub(super) fn worked() {
+    HAS_WORKED.store(true, Ordering::Release);
     tell(WORKED);
 }
 
@@ -81,8 +101,8 @@ pub(super) fn in_child(timeout: Duration) -> Result<u8> {
     match first {
         Ok(code) => Ok(code),
         Err(RecvTimeoutError::Timeout) => {
-            // Should it be in a call that does not return, this has no effect until it does.
-            let _ = child.kill();
+            // It closes its output and ends by itself. Killed, it would keep it open for as long as one of its
+            // threads is in a call that does not return.
             Err(Error::new(ErrorKind::Timeout, "the deadline passed, and the work did not end by itself")
                 .hint("a mount may hang: see whether its daemon lives"))
         }
