@@ -1,0 +1,12 @@
+//! Locks as their users meet them: each promise through one `check` over the local backend, and with the feature
+//! `etcd` over a real etcd as well.
+
+mod both;
+mod child;
+#[cfg(feature = "etcd")]
+mod cluster;
+mod histories;
+mod local;
+#[cfg(feature = "etcd")]
+mod server;
+mod world;
