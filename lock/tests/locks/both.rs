@@ -152,7 +152,10 @@ fn who_holds_and_waits_is_listed() {
             let waiting = scope.spawn(|| take(&*two, "B"));
             within(LONG, "it waits", || one.list().unwrap().len() == 2);
             let list = two.list().unwrap();
-            assert_eq!((list[0].id.as_str(), &list[0].set, list[0].fence()), (held.id(), &set("A b"), Some(held.fence())));
+            assert_eq!(
+                (list[0].id.as_str(), &list[0].set, list[0].fence()),
+                (held.id(), &set("A b"), Some(held.fence()))
+            );
             assert_eq!((&list[1].set, list[1].standing), (&set("B"), Standing::Waiting));
             assert_eq!((list[0].owner.name.as_str(), list[0].owner.pid), ("night run", std::process::id()));
             assert!(!list[0].owner.host.is_empty() && list[1].owner.name.is_empty());
@@ -171,7 +174,7 @@ fn a_broken_holder_is_told_at_once_and_is_stale() {
         let (one, two) = (world.open("one"), world.open("two"));
         let held = take(&*one, "A b");
         assert!(!held.wait_lost(Duration::from_millis(50)) && !held.is_lost());
-        std::thread::scope(|scope| {
+        let next = std::thread::scope(|scope| {
             let next = scope.spawn(|| take(&*two, "A"));
             within(LONG, "it waits", || two.list().unwrap().len() == 2);
             let told = scope.spawn(|| {
@@ -187,11 +190,12 @@ fn a_broken_holder_is_told_at_once_and_is_stale() {
             assert!(held.is_lost());
             assert!(held.fence() < two.newest_exclusive(&["a"]).unwrap());
             assert!(next.fence() >= two.newest_exclusive(&["a"]).unwrap());
-            // What the broken one does now is in nobody's way.
-            drop(held);
-            next.check().unwrap();
-            assert!(one.acquire(&set("A"), NOW).is_err());
+            next
         });
+        // What the broken one does now is in nobody's way.
+        drop(held);
+        next.check().unwrap();
+        assert!(one.acquire(&set("A"), NOW).is_err());
         assert!(matches!(two.break_lock("0123456789abcdef"), Err(LockError::NoSuchTicket(_))));
         assert!(matches!(two.break_lock("../x"), Err(LockError::NoSuchTicket(_))));
     });
@@ -264,7 +268,8 @@ fn many_resources_at_once() {
     check(|world| {
         let locks = world.open("");
         for count in [63, 64, 65, 100] {
-            let names = |letter: &str| (0..count).map(|n| format!("{letter}{n}")).collect::<Vec<_>>().join(" ");
+            let names =
+                |letter: &str| (0..count).map(|n| format!("{letter}{n}")).collect::<Vec<_>>().join(" ");
             let held = take(&*locks, &names("T"));
             assert_eq!((held.set().len(), locks.list().unwrap()[0].set.len()), (count, count));
             assert!(locks.acquire(&set("t62"), NOW).is_err());
@@ -323,7 +328,10 @@ fn threads_that_race_are_never_inside_together() {
                             let nth = usize::from(name.to_lowercase().as_bytes()[0] - b'a');
                             let one = if name.starts_with(char::is_uppercase) { -1 } else { 1 };
                             let before = inside[nth].fetch_add(one, Ordering::SeqCst);
-                            assert!(if one < 0 { before == 0 } else { before >= 0 }, "{before} inside {name}");
+                            assert!(
+                                if one < 0 { before == 0 } else { before >= 0 },
+                                "{before} inside {name}"
+                            );
                         }
                         std::thread::sleep(Duration::from_micros(200));
                         for name in &names {

@@ -96,7 +96,10 @@ fn a_cluster_whose_data_was_wiped_is_another_one() {
     let mut servers = Servers::start(1);
     let locks = EtcdLocks::connect(settings(&servers.endpoints())).unwrap();
     let id = locks.cluster_id().to_owned();
-    assert_eq!(EtcdLocks::connect(settings(&servers.endpoints()).expect_cluster(&id)).unwrap().cluster_id(), id);
+    assert_eq!(
+        EtcdLocks::connect(settings(&servers.endpoints()).expect_cluster(&id)).unwrap().cluster_id(),
+        id
+    );
     let other_prefix = settings(&servers.endpoints()).prefix("/other").expect_cluster(&id);
     assert!(matches!(EtcdLocks::connect(other_prefix), Err(LockError::OtherCluster { .. })));
     let held = take(&locks, "A");
@@ -169,13 +172,18 @@ fn who_is_not_let_in_is_told() {
     enable.unwrap();
     let try_as = |user: &str, password: &str| {
         let mut other = std::process::Command::new(std::env::current_exe().unwrap());
-        other.args(["--exact", "cluster::as_a_user", "--nocapture"]).env("HYPOSTYLE_LOCK_AS_USER", &endpoints);
+        other
+            .args(["--exact", "cluster::as_a_user", "--nocapture"])
+            .env("HYPOSTYLE_LOCK_AS_USER", &endpoints);
         other.env("HYPOSTYLE_ETCD_USER", user).env("HYPOSTYLE_ETCD_PASSWORD", password);
         String::from_utf8_lossy(&other.output().unwrap().stdout).into_owned()
     };
-    for (user, password, expected) in
-        [("root", "secret", "@granted"), ("root", "wrong-one", "refuses us"), ("nobody", "x", "refuses us"), ("", "", "refuses us")]
-    {
+    for (user, password, expected) in [
+        ("root", "secret", "@granted"),
+        ("root", "wrong-one", "refuses us"),
+        ("nobody", "x", "refuses us"),
+        ("", "", "refuses us"),
+    ] {
         let said = try_as(user, password);
         assert!(said.contains(expected), "{user}: {said}");
         assert!(!said.contains("wrong-one"), "the password is told: {said}");

@@ -40,7 +40,9 @@ impl Store {
         let words: Vec<_> = address.split(' ').collect();
         match words[..] {
             #[cfg(feature = "etcd")]
-            ["etcd", endpoints, prefix] => Self::Etcd(crate::world::etcd(endpoints, prefix), prefix.to_owned()),
+            ["etcd", endpoints, prefix] => {
+                Self::Etcd(crate::world::etcd(endpoints, prefix), prefix.to_owned())
+            }
             _ => Self::Links(folder.join("store")),
         }
     }
@@ -70,7 +72,9 @@ impl Store {
                 let key = format!("{prefix}/number/{name}");
                 loop {
                     let key = key.clone();
-                    if let Ok(answer) = locks.send(|client| async move { client.kv_client().get(key, None).await }) {
+                    if let Ok(answer) =
+                        locks.send(|client| async move { client.kv_client().get(key, None).await })
+                    {
                         let value = answer.kvs().first().map(|kv| kv.value_str().unwrap().parse().unwrap());
                         return value.unwrap_or(0);
                     }
@@ -106,12 +110,16 @@ impl Store {
 
                 std::thread::sleep(pause);
                 let proofs = held.proofs().iter();
-                let proofs =
-                    proofs.map(|p| Compare::create_revision(p.key.clone(), CompareOp::Equal, p.create_revision));
-                let puts =
-                    new.iter().map(|(name, value)| TxnOp::put(format!("{prefix}/number/{name}"), value.to_string(), None));
+                let proofs = proofs
+                    .map(|p| Compare::create_revision(p.key.clone(), CompareOp::Equal, p.create_revision));
+                let puts = new.iter().map(|(name, value)| {
+                    TxnOp::put(format!("{prefix}/number/{name}"), value.to_string(), None)
+                });
                 let txn = Txn::new().when(proofs.collect::<Vec<_>>()).and_then(puts.collect::<Vec<_>>());
-                locks.send(|client| async move { client.kv_client().txn(txn).await }).ok().map(|a| a.succeeded())
+                locks
+                    .send(|client| async move { client.kv_client().txn(txn).await })
+                    .ok()
+                    .map(|a| a.succeeded())
             }
         }
     }
@@ -183,7 +191,12 @@ fn history(world: &World, seed: u64, length: Duration) {
     let end = Instant::now() + length;
     let start = |random: &mut Pcg64Mcg| {
         let left = end.saturating_duration_since(Instant::now()).as_millis();
-        Other::start(&format!("race {} {left} {}|{}", random.next_u64(), folder.path().display(), world.address))
+        Other::start(&format!(
+            "race {} {left} {}|{}",
+            random.next_u64(),
+            folder.path().display(),
+            world.address
+        ))
     };
     let mut others: Vec<(Other, Option<Instant>)> = (0..4).map(|_| (start(&mut random), None)).collect();
     let (locks, store) = (world.open("breaker"), Store::open(&world.address, folder.path()));
@@ -253,7 +266,9 @@ fn history(world: &World, seed: u64, length: Duration) {
         assert!(silent <= kills + unknown, "seed {seed}: {silent} commits of {name} are nobody's");
         total += commits.len();
     }
-    println!("seed {seed}: {total} commits, {refused} refused, {unknown} unknown, {kills} kills, {stops} stops, {breaks} breaks");
+    println!(
+        "seed {seed}: {total} commits, {refused} refused, {unknown} unknown, {kills} kills, {stops} stops, {breaks} breaks"
+    );
     assert!(total > 10, "seed {seed}: nothing was tested");
 }
 
@@ -275,4 +290,3 @@ fn etcd_histories_have_no_stale_commit_and_lose_none() {
         history(&World::etcd(&crate::server::shared()), 1000 + seed, Duration::from_millis(5000));
     }
 }
-

@@ -48,7 +48,8 @@ impl Servers {
     pub fn start(count: usize) -> Self {
         // In memory, where there is such a place: what is tested is not etcd's own fsync.
         let memory = std::path::Path::new("/dev/shm");
-        let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
+        let folder =
+            if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
         let ports = ports(2 * count);
         let nodes = ports.chunks(2).map(|two| Node { client: two[0], peer: two[1], child: None }).collect();
         let mut servers = Self { nodes, folder };
@@ -69,7 +70,8 @@ impl Servers {
         let peer = |(nth, node): (usize, &Node)| format!("n{nth}=http://127.0.0.1:{}", node.peer);
         let peers = self.nodes.iter().enumerate().map(peer).collect::<Vec<_>>().join(",");
         let node = &self.nodes[nth];
-        let (client, own) = (format!("http://127.0.0.1:{}", node.client), format!("http://127.0.0.1:{}", node.peer));
+        let (client, own) =
+            (format!("http://127.0.0.1:{}", node.client), format!("http://127.0.0.1:{}", node.peer));
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "etcd", "--name", &format!("n{nth}")]);
         command.arg("--data-dir").arg(self.folder.path().join(format!("n{nth}")));
@@ -77,7 +79,8 @@ impl Servers {
         command.args(["--listen-peer-urls", &own, "--initial-advertise-peer-urls", &own]);
         command.args(["--initial-cluster", &peers, "--log-level", "error"]);
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        self.nodes[nth].child = Some(child.expect("setpriv (util-linux) and etcd (etcd-server) are installed"));
+        self.nodes[nth].child =
+            Some(child.expect("setpriv (util-linux) and etcd (etcd-server) are installed"));
     }
 
     /// Waits until a leader is known.
