@@ -175,13 +175,14 @@ impl Cluster {
                     "InvalidArgument" | "OutOfRange" | "Unimplemented" => {
                         Failure::Final(self.unavailable(why))
                     }
-                    _ => Failure::Passing(why),
+                    _ => Failure::Passing(std::error::Error::source(status).map_or(why, deepest)),
                 }
             }
             Error::InvalidArgs(_) | Error::InvalidUri(_) | Error::Utf8Error(_) => {
                 Failure::Final(LockError::Settings(format!("etcd at {}: {error}", endpoints())))
             }
-            error => Failure::Passing(deepest(error)),
+            Error::TransportError(error) => Failure::Passing(deepest(error)),
+            error => Failure::Passing(error.to_string()),
         }
     }
 }
@@ -195,15 +196,9 @@ pub(super) enum Failure {
 }
 
 /// The last cause says most: "connection refused" rather than "transport error".
-fn deepest(error: &etcd_client::Error) -> String {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = match error {
-        etcd_client::Error::TransportError(inner) => Some(inner),
-        _ => None,
-    };
-    let mut text = error.to_string();
-    while let Some(inner) = cause {
-        text = inner.to_string();
-        cause = inner.source();
+fn deepest(error: &(dyn std::error::Error + 'static)) -> String {
+    match error.source() {
+        Some(cause) => deepest(cause),
+        None => error.to_string(),
     }
-    text
 }

@@ -51,7 +51,7 @@ impl Held for EtcdHeld {
     }
 
     fn is_lost(&self) -> bool {
-        self.lease.lost().is_some()
+        self.queue.cluster.is_forked() || self.lease.lost().is_some()
     }
 
     fn check(&self) -> Result<(), LockError> {
@@ -81,7 +81,7 @@ impl Held for EtcdHeld {
     }
 
     fn wait_lost(&self, timeout: Duration) -> bool {
-        self.lease.wait_lost(timeout)
+        self.queue.cluster.is_forked() || self.lease.wait_lost(timeout)
     }
 
     fn proofs(&self) -> &[Proof] {

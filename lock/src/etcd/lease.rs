@@ -153,6 +153,10 @@ impl Lease {
     }
 
     fn stop(&self) {
+        // In a forked child there are no such tasks, and what they would be told by may be locked for ever.
+        if self.cluster.is_forked() {
+            return;
+        }
         for task in self.tasks.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             task.abort();
         }

@@ -246,14 +246,21 @@ impl Locks for EtcdLocks {
         let ticket = ticket.ok_or_else(|| LockError::NoSuchTicket(id.to_owned()))?;
         let lease =
             u64::from_str_radix(id, 16).map_err(|_| LockError::NoSuchTicket(id.to_owned()))?.cast_signed();
+        let own = |kv: &&etcd_client::KeyValue| keys.parse(kv.key()).is_some_and(|key| key.lease == lease);
+        let first = kvs.iter().find(own).map(|kv| (kv.key().to_vec(), kv.create_revision()));
         let deletes = keys.all(&ticket.set, lease).into_iter().map(|key| TxnOp::delete(key, None));
         let floor = Fence(ticket.fence().map_or(0, |fence| fence.0 + 1));
         let exclusive = ticket.set.exclusive().filter(|_| ticket.fence().is_some());
         let records = exclusive.map(|name| TxnOp::put(keys.newest(name), floor.to_string(), None));
-        // Both lists together may be longer than a transaction, so each is one of its own within one.
+        // Both lists together may be longer than a transaction, so each is one of its own within one. If the ticket
+        // went by itself meanwhile, a newer fence may be on record already.
         let parts = [deletes.collect::<Vec<_>>(), records.collect()]
             .map(|part| TxnOp::txn(Txn::new().and_then(part)));
-        self.read(vec![Txn::new().and_then(parts)])?;
+        let still = first.map(|(key, created)| Compare::create_revision(key, CompareOp::Equal, created));
+        let txn = Txn::new().when(still.into_iter().collect::<Vec<_>>()).and_then(parts);
+        if !self.read(vec![txn])?.iter().all(etcd_client::TxnResponse::succeeded) {
+            return Err(LockError::NoSuchTicket(id.to_owned()));
+        }
         // The tickets are gone. Without its lease the holder learns it sooner; if not now, then by its watch.
         let _ = self.send(move |client| async move { client.lease_client().revoke(lease).await });
         Ok(Condemned { ticket, floor })
