@@ -83,25 +83,41 @@ impl Store {
         }
     }
 
-    /// Whether it was taken; if no answer came, `None`.
-    fn commit(&self, held: &dyn Held, new: &[(&str, u64)], pause: Duration) -> Option<bool> {
+    /// The number of the last commit.
+    fn number(&self) -> u64 {
+        match self {
+            Self::Links(dir) => Self::head(dir).0,
+            #[cfg(feature = "etcd")]
+            Self::Etcd(locks, prefix) => loop {
+                let key = prefix.clone();
+                if let Ok(answer) =
+                    locks.send(|client| async move { client.kv_client().get(key, None).await })
+                {
+                    return answer.header().map_or(0, |header| header.revision().cast_unsigned());
+                }
+            },
+        }
+    }
+
+    /// The number under which it was taken, 0 if it was refused; if no answer came, `None`.
+    fn commit(&self, held: &dyn Held, new: &[(&str, u64)], pause: Duration) -> Option<u64> {
         match self {
             Self::Links(dir) => loop {
                 let (number, mut head) = Self::head(dir);
                 if held.check().is_err() {
-                    return Some(false);
+                    return Some(0);
                 }
                 // Whatever happens here must not matter.
                 std::thread::sleep(pause);
                 for (name, value) in new {
                     let entry = head.entry((*name).to_owned()).or_default();
                     if entry[2] > held.fence().0 {
-                        return Some(false);
+                        return Some(0);
                     }
                     *entry = [*value, held.fence().0, entry[2]];
                 }
                 if Self::link(dir, number + 1, &head) {
-                    return Some(true);
+                    return Some(number + 1);
                 }
             },
             #[cfg(feature = "etcd")]
@@ -116,10 +132,12 @@ impl Store {
                     TxnOp::put(format!("{prefix}/number/{name}"), value.to_string(), None)
                 });
                 let txn = Txn::new().when(proofs.collect::<Vec<_>>()).and_then(puts.collect::<Vec<_>>());
-                locks
-                    .send(|client| async move { client.kv_client().txn(txn).await })
-                    .ok()
-                    .map(|a| a.succeeded())
+                locks.send(|client| async move { client.kv_client().txn(txn).await }).ok().map(|answer| {
+                    match answer.succeeded() {
+                        true => answer.header().map_or(0, |header| header.revision().cast_unsigned()),
+                        false => 0,
+                    }
+                })
             }
         }
     }
@@ -168,17 +186,17 @@ pub fn race(role: &str) {
         let Ok(held) = locks.acquire(&asked, Duration::from_millis(400)) else { continue };
         let guarded = store.read(shared);
         let new: Vec<_> = held.set().exclusive().map(|name| (name, store.read(name) + 1)).collect();
-        let pause = Duration::from_micros(below(&mut random, 2000));
+        let pause = Duration::from_micros(below(&mut random, 6000));
         let unchanged = store.read(shared) == guarded;
         match store.commit(&*held, &new, pause) {
-            Some(true) => {
+            Some(0) => log.write_all(b"S\n").unwrap(),
+            Some(number) => {
                 let mut line = String::new();
                 for (name, value) in &new {
-                    line.push_str(&format!("C {name} {value} {} {unchanged}\n", held.fence()));
+                    line.push_str(&format!("C {name} {value} {} {unchanged} {number}\n", held.fence()));
                 }
                 log.write_all(line.as_bytes()).unwrap();
             }
-            Some(false) => log.write_all(b"S\n").unwrap(),
             None => log.write_all(b"U\n").unwrap(),
         }
     }
@@ -200,6 +218,8 @@ fn history(world: &World, seed: u64, length: Duration) {
     };
     let mut others: Vec<(Other, Option<Instant>)> = (0..4).map(|_| (start(&mut random), None)).collect();
     let (locks, store) = (world.open("breaker"), Store::open(&world.address, folder.path()));
+    // Which fences were broken, and after which commit.
+    let mut broken: Vec<(Fence, u64)> = Vec::new();
     let (mut breaks, mut kills, mut stops) = (0, 0, 0);
     while Instant::now() < end {
         std::thread::sleep(Duration::from_millis(5 + below(&mut random, 30)));
@@ -222,6 +242,8 @@ fn history(world: &World, seed: u64, length: Duration) {
                     && let Ok(condemned) = locks.condemn(&ticket.id)
                 {
                     store.raise(&condemned);
+                    // Before others are let in, nothing more may come from the one that is broken.
+                    broken.extend(ticket.fence().map(|fence| (fence, store.number())));
                     locks.free(&condemned).unwrap();
                     breaks += 1;
                 }
@@ -244,8 +266,10 @@ fn history(world: &World, seed: u64, length: Duration) {
     let (mut refused, mut unknown) = (0, 0);
     for line in log.lines() {
         match line.split(' ').collect::<Vec<_>>()[..] {
-            ["C", name, value, fence, unchanged] => {
-                let fence = Fence(fence.parse().unwrap());
+            ["C", name, value, fence, unchanged, number] => {
+                let (fence, number) = (Fence(fence.parse().unwrap()), number.parse::<u64>().unwrap());
+                let gone = broken.iter().find(|(broken, _)| *broken == fence).map_or(u64::MAX, |(_, at)| *at);
+                assert!(number <= gone, "seed {seed}: {line:?}, and its lock was broken at {gone}");
                 let twice = commits.entry(name).or_default().insert(value.parse().unwrap(), fence);
                 assert_eq!(twice, None, "seed {seed}: number {value} of {name} was committed twice");
                 assert_eq!(unchanged, "true", "seed {seed}: what was held shared changed before {line:?}");
