@@ -14,6 +14,7 @@ readonly STAGES=(
     'faults:reads through a mount that fails in every way that it can'
     'doctest:the examples in the documentation'
     'features:each feature alone builds, and passes its own tests'
+    'locks:locks through a real etcd and on this machine, with processes that are killed, stopped and broken'
     'demo:cargo run --release -- demo'
     'bench:every benchmark runs once'
     'python:the Python package: its wheel where nothing else is; its tests, examples and notebook beside the others'
@@ -156,6 +157,33 @@ stage_features() {
     cargo test -p hypostyle-engine --lib --features arrow2 --locked -- --color never arrow2 | tee target/test/arrow2.log
     # A filter that matches nothing passes as well; that must not count as tested.
     grep -q '^test result: ok. [1-9]' target/test/arrow2.log
+}
+
+# Puts etcd on the PATH. Only unpacked: the package as it is installed would start a server.
+find_etcd() {
+    local home=$PWD/target/tools/etcd
+    export PATH=$PATH:$home/usr/bin
+    ! command -v etcd >/dev/null || return 0
+    command -v apt-get >/dev/null || return 1
+    rm -rf "$home"
+    mkdir -p "$home"
+    (
+        cd "$home" || exit
+        apt-get download -qq etcd-server || { [ "$(id -u)" = 0 ] && apt-get update -qq && apt-get download -qq etcd-server; }
+        dpkg -x etcd-server_*.deb .
+    ) >/dev/null 2>&1
+    command -v etcd >/dev/null
+}
+
+stage_locks() {
+    component clippy clippy
+    command -v protoc >/dev/null || debian protobuf-compiler || not_run 'protoc is missing (Debian: protobuf-compiler)'
+    find_etcd || not_run 'etcd is missing (Debian: etcd-server)'
+    command -v setpriv >/dev/null || not_run 'setpriv is missing (Debian: util-linux)'
+    cargo clippy -p hypostyle-lock --all-targets --features etcd --locked -- -D warnings
+    RUSTDOCFLAGS='-D warnings' cargo doc -p hypostyle-lock --no-deps --features etcd --locked
+    [ -z "${HYPOSTYLE_LONG:-}" ] || export HYPOSTYLE_LOCK_HISTORIES=${HYPOSTYLE_LOCK_HISTORIES:-40}
+    cargo test -p hypostyle-lock --features etcd --locked
 }
 
 stage_demo() {

@@ -30,6 +30,8 @@
 #![deny(clippy::indexing_slicing)]
 
 mod error;
+#[cfg(feature = "etcd")]
+pub mod etcd;
 mod local;
 mod locks;
 mod set;

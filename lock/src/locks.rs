@@ -10,7 +10,7 @@ use crate::{Condemned, Fence, LockError, LockSet, Ticket};
 /// backend takes.
 pub trait Locks: Send + Sync {
     /// Waits for the whole set, first come first served, at most `timeout`; with a timeout of zero, takes it or
-    /// not.
+    /// not. Who holds a resource and asks for it once more waits for himself.
     ///
     /// # Errors
     /// [`LockError::Timeout`] with nothing held and no place in the queue kept; [`LockError::Unavailable`];

@@ -92,6 +92,6 @@ impl std::fmt::Display for Ticket {
 pub struct Condemned {
     /// As it was.
     pub ticket: Ticket,
-    /// Newer than the condemned grant, and older than every grant to come.
+    /// Newer than the condemned grant; no grant to come that conflicts with it is older.
     pub floor: Fence,
 }

@@ -198,3 +198,48 @@ impl Chain {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Fence;
+
+    /// Whoever is stopped between reading a state and linking the next one may find that name free again, since
+    /// old states are removed. What it linked there is no change.
+    #[test]
+    fn a_change_after_a_state_that_is_long_past_is_made_again() {
+        for others in [0, 1, 3, KEPT, KEPT + 1, 5 * KEPT] {
+            let folder = tempfile::tempdir().unwrap();
+            let (mine, theirs) = (Chain::new(folder.path()), Chain::new(folder.path()));
+            theirs.update(|state| state.next += 1).unwrap();
+            let mut calls = 0;
+            mine.update(|state| {
+                calls += 1;
+                if calls == 1 {
+                    for _ in 0..others {
+                        theirs.update(|state| state.next += 1).unwrap();
+                    }
+                }
+                state.next += 1000;
+            })
+            .unwrap();
+            assert_eq!(calls, if others == 0 { 1 } else { 2 }, "after {others} changes by others");
+            let (number, state) = theirs.load().unwrap();
+            assert_eq!((number, state.next), (others + 2, others + 1002), "after {others} changes by others");
+        }
+    }
+
+    /// The one thing that must outlive a power cut is on record before a state says that it happened.
+    #[test]
+    fn fences_are_on_record_before_they_are_given_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let chain = Chain::new(folder.path());
+        for _ in 0..3000 / 7 {
+            chain.update(|state| state.next += 7).unwrap();
+            let given = chain.load().unwrap().1.next - 1;
+            let recorded = chain.numbers(&chain.fences()).unwrap();
+            assert!(recorded.len() == 1 && recorded[0] >= given, "{recorded:?}, {given}");
+            assert!(Fence(recorded[0]) <= Fence(given + 2 * BLOCK));
+        }
+    }
+}

@@ -86,7 +86,9 @@ impl Queue {
             if let Some(fence) = granted(&state, &place.id)? {
                 return Ok(fence);
             }
-            if state.before(&place.id).any(|entry| self.is_dead(entry)) {
+            let living = |entry: &&Entry| !self.is_dead(entry);
+            let before = state.before(&place.id).count();
+            if before == 0 || state.before(&place.id).filter(living).count() < before {
                 self.chain.update(|state| state.advance(&|entry| self.is_dead(entry)))?;
             } else {
                 let left = timeout.saturating_sub(begun.elapsed());

@@ -1,0 +1,18 @@
+//! Locks as their users meet them: each promise through one `check` over the local backend, and with the feature
+//! `etcd` over a real etcd as well.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail as tests do"
+)]
+
+mod both;
+mod child;
+#[cfg(feature = "etcd")]
+mod cluster;
+mod histories;
+mod local;
+#[cfg(feature = "etcd")]
+mod server;
+mod world;
