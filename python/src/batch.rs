@@ -70,7 +70,7 @@ impl Batch {
     fn owned(py: Python<'_>, options: &Options, field: FieldRef, chunks: Vec<ArrayRef>) -> PyResult<Self> {
         let copy =
             move |_: &JoinOptions| own::batch(&field, &chunks).map_err(from_arrow("the spine is no table"));
-        wait(py, options.get(), None, copy).map(|batch| Self { batch })
+        wait(py, None, options.get(), None, copy).map(|batch| Self { batch })
     }
 
     pub(crate) fn get(&self) -> RecordBatch {

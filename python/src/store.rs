@@ -36,10 +36,10 @@ impl Store {
         spine: Option<&Batch>,
         progress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Frame> {
-        let (store, spec) = (Arc::clone(&self.store), spec.get());
+        let (own, store, spec) = (&self.store, Arc::clone(&self.store), spec.get());
         let mut options = options.get();
         options.spine = spine.map(Batch::get);
-        wait(py, options, progress, move |options| store.join_with(&spec, options)).map(Frame::new)
+        wait(py, Some(own), options, progress, move |options| store.join_with(&spec, options)).map(Frame::new)
     }
 
     /// What a join would do: for people and as JSON.
@@ -51,16 +51,16 @@ impl Store {
         options: &Options,
         spine: Option<&Batch>,
     ) -> PyResult<(String, String)> {
-        let (store, spec) = (Arc::clone(&self.store), spec.get());
+        let (own, store, spec) = (&self.store, Arc::clone(&self.store), spec.get());
         let mut options = options.get();
         options.spine = spine.map(Batch::get);
-        let explained = wait(py, options, None, move |options| store.explain(&spec, options))?;
+        let explained = wait(py, Some(own), options, None, move |options| store.explain(&spec, options))?;
         both(py, &explained)
     }
 
     fn tables(&self, py: Python<'_>, options: &Options) -> PyResult<Vec<String>> {
-        let store = Arc::clone(&self.store);
-        wait(py, options.get(), None, move |_| store.tables())
+        let (own, store) = (&self.store, Arc::clone(&self.store));
+        wait(py, Some(own), options.get(), None, move |_| store.tables())
     }
 
     /// What a table is made of: for people and as JSON.
@@ -71,8 +71,9 @@ impl Store {
         key: Vec<String>,
         options: &Options,
     ) -> PyResult<(String, String)> {
-        let store = Arc::clone(&self.store);
-        let report = wait(py, options.get(), None, move |options| store.describe(&table, &key, options))?;
+        let (own, store) = (&self.store, Arc::clone(&self.store));
+        let report =
+            wait(py, Some(own), options.get(), None, move |options| store.describe(&table, &key, options))?;
         both(py, &report)
     }
 }

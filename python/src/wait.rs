@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use hypostyle::{Error, ErrorKind, JoinOptions, Pending, Result, Run};
+use hypostyle::{Error, ErrorKind, JoinOptions, Pending, Result, Run, Store};
 use pyo3::prelude::*;
 
 use crate::errors::OrRaise;
@@ -17,9 +17,10 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// How often progress is told.
 const TELL: Duration = Duration::from_millis(100);
 
-/// Runs `work` on the engine's threads until it ends, the deadline passes, or a signal comes.
+/// Runs `work`, with a store if it is with one, on the engine's threads until it ends, the deadline passes, or a signal comes.
 pub(crate) fn wait<T: Send + 'static>(
     py: Python<'_>,
+    store: Option<&Store>,
     mut options: JoinOptions,
     progress: Option<&Bound<'_, PyAny>>,
     work: impl FnOnce(&JoinOptions) -> Result<T> + Send + 'static,
@@ -30,7 +31,12 @@ pub(crate) fn wait<T: Send + 'static>(
     let run = options.run.get_or_insert_with(|| Arc::new(new_run));
     let run = Arc::clone(run);
     let for_pool = options.clone();
-    let mut pending = hypostyle::spawn(&for_pool, move || work(&options)).or_raise(py)?;
+    let work = move || work(&options);
+    let mut pending = match store {
+        Some(store) => store.spawn(&for_pool, work),
+        None => hypostyle::spawn(&for_pool, work),
+    }
+    .or_raise(py)?;
     let mut told = Instant::now();
     loop {
         if let Some(done) = step(py, &mut pending, TICK) {

@@ -33,7 +33,7 @@ use files::OpenFiles;
 use resolve::Place;
 use roots::{Roots, Wanted};
 
-pub(crate) use pool::run as on_threads;
+pub(crate) use pool::{Lane, run as on_threads};
 pub(crate) use resolve::name_of;
 
 /// How long the roots are waited for when a store is opened.
@@ -288,7 +288,12 @@ impl Store {
         run: &Run,
         work: impl FnOnce() -> Result<T> + Send,
     ) -> Result<T> {
-        pool::run(options.threads, Some(run), work)
+        pool::run(self.lane(options), Some(run), work)
+    }
+
+    /// The threads that its joins work on.
+    fn lane(&self, options: &JoinOptions) -> Lane {
+        Lane { threads: options.threads, mount: self.roots.may_hang().then(|| self.base().to_owned()) }
     }
 }
 

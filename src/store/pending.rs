@@ -4,7 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
-use super::{JoinOptions, pool};
+use super::pool::Lane;
+use super::{JoinOptions, Store, pool};
 use crate::{Error, Result};
 
 /// Work that was begun with [`spawn`].
@@ -41,9 +42,31 @@ pub fn spawn<T: Send + 'static>(
     options: &JoinOptions,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<Pending<T>> {
+    spawn_on(Lane::here(options.threads), work)
+}
+
+impl Store {
+    /// Begins work with this store, as [`spawn`] does, on the threads that its joins work on. Where its root is on a
+    /// mount that can hang, these are none that other stores' joins need.
+    ///
+    /// # Errors
+    /// Those of [`spawn`].
+    pub fn spawn<T: Send + 'static>(
+        &self,
+        options: &JoinOptions,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<Pending<T>> {
+        spawn_on(self.lane(options), work)
+    }
+}
+
+fn spawn_on<T: Send + 'static>(
+    lane: Lane,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<Pending<T>> {
     // With room for the outcome: a thread of the pool never waits for who wants it.
     let (done, outcome) = sync_channel(1);
-    pool::of(options.threads)?.spawn(move || {
+    pool::of(lane)?.spawn(move || {
         let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(panicked()));
         // Nobody waits any more if this fails.
         let _ = done.send(result);

@@ -12,7 +12,7 @@ use super::super::layout::Layout;
 use super::super::manifest::FileEntry;
 use super::super::unique::unique;
 use super::rows::{fit, range};
-use crate::store::on_threads;
+use crate::store::{Lane, on_threads};
 use crate::{Error, ErrorKind, Result};
 
 /// Writes data files, and takes them away again if they come to nothing.
@@ -44,7 +44,8 @@ impl<'s> Publisher<'s> {
     ) -> Result<FileEntry> {
         self.run.check()?;
         // On the threads that joins use; what waits for a disk does not, and keeps no join waiting.
-        let bytes = on_threads(None, Some(self.run), || fast_file(rows, key)).map_err(|e| e.table(table))?;
+        let bytes = on_threads(Lane::default(), Some(self.run), || fast_file(rows, key))
+            .map_err(|e| e.table(table))?;
         let name = Layout::data_name(table, self.fence, &unique());
         let path = self.layout.data(table, &name)?;
         let folder = self.layout.table(table);
@@ -89,7 +90,7 @@ impl<'s> Publisher<'s> {
         };
         let opened = files.iter().map(open).collect::<Result<Vec<_>>>()?;
         let opened = Table::new(table, opened, Missing::Null)?;
-        let rows = on_threads(None, Some(self.run), || read_table(&opened, self.run))?;
+        let rows = on_threads(Lane::default(), Some(self.run), || read_table(&opened, self.run))?;
         fit(&rows, schema)
     }
 }
