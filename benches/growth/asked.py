@@ -31,6 +31,8 @@ from ways.in_hypostyle import Asked
 ROUNDS, FEWEST = 9, 3
 #: A way of a peer that is this slow at its first try, in milliseconds, is not tried again before the choice.
 SLOW = 300
+#: A way that took so many times as long as the fastest at a point is not tried at the next ones.
+FAR = 1.5
 
 
 @dataclass
@@ -49,6 +51,18 @@ class Contender:
     #: The ways to ask it at a point: name → a function of the columns wanted that gives the frame.
     ways: Callable[[Point, list[Path], str], dict[str, Callable]]
     stopped: set[str] = field(default_factory=set)
+    #: Ways of a query that have fallen behind.
+    left: dict[str, set[str]] = field(default_factory=dict)
+
+
+@dataclass
+class Chosen:
+    """The fastest way of a contender at a point."""
+
+    way: str
+    ask: Callable
+    #: How long it took when it was tried, in milliseconds.
+    tried: float
 
 
 def hypostyle(first: bool) -> Callable:
@@ -120,16 +134,18 @@ def at_point(point: Point, paths: list[Path], query: str, contenders: list[Conte
     rows = point.rows if ways.LAST[query] is None else min(point.rows, ways.LAST[query])
     chosen = {}
     for contender in asked:
-        found = contender.ways(point, paths, query)
+        left = contender.left.setdefault(query, set())
+        found = {way: ask for way, ask in contender.ways(point, paths, query).items() if way not in left}
         tried = {way: tried_out(ask, point, right, f"{contender.name}, {way}") for way, ask in found.items()}
         best = min(tried, key=tried.__getitem__)
-        chosen[contender.name] = best, found[best]
+        left.update(way for way, ms in tried.items() if ms > FAR * tried[best])
         if tried[best] > limits.longest * 1e3:
             contender.stopped.add(query)
+        chosen[contender.name] = Chosen(best, found[best], tried[best])
     if point.callers:
-        return [many(point, *chosen[contender.name], contender, limits) for contender in asked]
-    ms = rounds(point, {name: ask for name, (_, ask) in chosen.items()}, rows, limits)
-    return [{"name": c.name, "way": chosen[c.name][0], **figures.of(ms[c.name])} for c in asked]
+        return [{"name": name, **many(point, each, limits)} for name, each in chosen.items()]
+    ms = rounds(point, chosen, rows, limits)
+    return [{"name": name, "way": chosen[name].way, **figures.of(of)} for name, of in ms.items()]
 
 
 def tried_out(ask: Callable, point: Point, right, who: str) -> float:
@@ -140,8 +156,11 @@ def tried_out(ask: Callable, point: Point, right, who: str) -> float:
     return ms if ms > SLOW else min(ms, once(ask, point.chosen(2))[0])
 
 
-def rounds(point: Point, asks: dict[str, Callable], rows: int, limits: Limits) -> dict[str, list[float]]:
-    lot, ms = random.Random(1), {name: [] for name in asks}
+def rounds(point: Point, chosen: dict[str, Chosen], rows: int, limits: Limits) -> dict[str, list[float]]:
+    # Who has just been seen to take too long is taken at that one time.
+    ms = {name: [each.tried] if each.tried > limits.longest * 1e3 else [] for name, each in chosen.items()}
+    asks = {name: each.ask for name, each in chosen.items() if not ms[name]}
+    lot = random.Random(1)
     done = lambda name: len(ms[name]) >= FEWEST and sum(ms[name]) >= limits.seconds * 1e3
     for number in range(ROUNDS):
         for name in lot.sample(sorted(asks), len(asks)):
@@ -154,12 +173,12 @@ def rounds(point: Point, asks: dict[str, Callable], rows: int, limits: Limits) -
     return ms
 
 
-def many(point: Point, way: str, ask: Callable, contender: Contender, limits: Limits) -> dict:
+def many(point: Point, chosen: Chosen, limits: Limits) -> dict:
     """Many threads at once. `median` is then what a frame costs: the time that passed over the frames that came."""
-    found = callers.at_once(ask, point.turns(), point.callers, limits.seconds)
+    found = callers.at_once(chosen.ask, point.turns(), point.callers, limits.seconds)
     cost = 1e3 / found["frames_a_second"]
     wait = {"median": found["median"], "p99": found["p99"]}
-    return {"name": contender.name, "way": way, "median": cost, "frames": found["frames"], "wait": wait}
+    return {"way": chosen.way, "median": cost, "frames": found["frames"], "wait": wait}
 
 
 def once(ask: Callable, columns: list[str]) -> tuple[float, int]:
