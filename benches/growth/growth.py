@@ -40,7 +40,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     args = arguments()
-    on, began = machine.machine(), time.monotonic()
+    on = machine.machine()
     if on["load"] > 0.2 and not args.quick:
         print(f"warning: the machine is busy (load {on['load']}); the figures will be worth little")
     (ROOT / "target").mkdir(exist_ok=True)
@@ -52,7 +52,7 @@ def main() -> None:
             shutil.rmtree(root)
     run = {
         "command": f"benches/growth/run --seconds {args.seconds:g} --longest {args.longest:g}",
-        "minutes": round((time.monotonic() - began) / 60, 1),
+        "minutes": round(sum(curve.pop("seconds") for curve in found) / 60, 1),
         "machine": on,
         "versions": machine.versions(environment.PROGRAM),
         "base": curves.as_json(Point()),
@@ -63,7 +63,7 @@ def main() -> None:
         kept.parts(run)
     else:
         kept.write(run)
-        print(f"written: {kept.JSON.relative_to(ROOT)} and what is made of it, after {run['minutes']} minutes")
+        print(f"written: {kept.JSON.relative_to(ROOT)} and what is made of it, after {run['minutes']} minutes of joins")
 
 
 def measured(curve: Curve, args: argparse.Namespace, root: Path) -> dict:
@@ -85,7 +85,14 @@ def measured(curve: Curve, args: argparse.Namespace, root: Path) -> dict:
         said = ", ".join(f"{point['at']}: {point['median']:.2f}" for point in one["points"])
         print(f"  {one['query']}, {one['name']}, ms: {said}", flush=True)
     fixed = {name: value for name, value in curves.as_json(points[0]).items() if name not in (curve.name, "groups", "callers")}
-    return {"name": curve.name, "what": curve.what, "base": fixed, "values": [getattr(p, curve.name) for p in points], "series": series}
+    return {
+        "name": curve.name,
+        "what": curve.what,
+        "base": fixed,
+        "values": [getattr(point, curve.name) for point in points],
+        "seconds": time.monotonic() - made,
+        "series": series,
+    }
 
 
 def asked(curve: Curve, points: list[Point], paths: list[list[Path]], args: argparse.Namespace) -> list[dict]:

@@ -16,7 +16,7 @@ def long(run: dict | None) -> str:
         return NOTHING
     return "\n\n".join([
         setting(run), f"```\n{run['command']}\n```",
-        f"It took {run['minutes']} minutes. {steep(run)}",
+        f"The joins took {run['minutes']} minutes. {steep(run)}",
         *(of_curve(curve) for curve in run["curves"]),
     ])
 
