@@ -27,7 +27,7 @@ FEATURES = ["load:mw"]
 def out(store: hs.Store) -> None:
     """Frames, columns and types to other libraries, which keep them longer than we do."""
     frame = store.join(key="ts", tables={"load": ["mw"]})
-    rows = na.Array(na.c_array(frame))
+    rows = na.Array(frame)
     column = na.Array(frame["mw"])
     view = frame["mw"].to_numpy()
     kinds = [na.c_schema(frame.schema), na.c_schema(frame["ts"])]
@@ -41,6 +41,12 @@ def out(store: hs.Store) -> None:
     del unread
 
 
+def one_array(frame: hs.Frame) -> object:
+    """The rows as one array of structs."""
+    (rows,) = na.c_array_stream(frame)
+    return rows
+
+
 def into(store: hs.Store) -> None:
     """Spines of other libraries: whole ones as a stream and as an array, columns as arrays, streams and buffers."""
     source = store.join(key="ts", tables={"load": {"mw": "label"}}, last=24)
@@ -48,9 +54,9 @@ def into(store: hs.Store) -> None:
     labels = na.c_array([f"row {row}" if row % 3 else None for row in range(24)], na.string())
     for spine in (
         source,
-        na.c_array(source),
+        one_array(source),
         {"ts": source["ts"], "label": labels},
-        {"ts": na.ArrayStream(na.c_array(source["ts"])), "label": labels},
+        {"ts": na.ArrayStream(source["ts"]), "label": labels},
         {"ts": times, "label": np.arange(24)},
         {"ts": times[::2], "label": np.arange(24.0)[::-2]},
     ):
@@ -63,7 +69,7 @@ def refused(store: hs.Store) -> None:
 
     class Twice:
         def __init__(self) -> None:
-            self.capsules = na.c_array(store.join(key="ts", tables={"load": ["mw"]})).__arrow_c_array__()
+            self.capsules = one_array(store.join(key="ts", tables={"load": ["mw"]})).__arrow_c_array__()
 
         def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]:
             return self.capsules
