@@ -31,7 +31,7 @@ from ways.in_hypostyle import Asked
 ROUNDS, FEWEST = 9, 3
 #: A way of a peer that is this slow at its first try, in milliseconds, is not tried again before the choice.
 SLOW = 300
-#: A way that took so many times as long as the fastest at a point is not tried at the next ones.
+#: A way that is slow, and took so many times as long as the fastest at a point, is not tried at the next ones.
 FAR = 1.5
 
 
@@ -138,7 +138,7 @@ def at_point(point: Point, paths: list[Path], query: str, contenders: list[Conte
         found = {way: ask for way, ask in contender.ways(point, paths, query).items() if way not in left}
         tried = {way: tried_out(ask, point, right, f"{contender.name}, {way}") for way, ask in found.items()}
         best = min(tried, key=tried.__getitem__)
-        left.update(way for way, ms in tried.items() if ms > FAR * tried[best])
+        left.update(way for way, ms in tried.items() if ms > max(SLOW, FAR * tried[best]))
         if tried[best] > limits.longest * 1e3:
             contender.stopped.add(query)
         chosen[contender.name] = Chosen(best, found[best], tried[best])
