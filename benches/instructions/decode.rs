@@ -4,9 +4,7 @@ use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow_array::{
-    ArrayRef, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, StringArray,
-};
+use arrow_array::{ArrayRef, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, StringArray};
 use hypostyle_io::{Reader, RowRanges, Run, Slab, Slot, fixed_width};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{WriterPropertiesBuilder, WriterVersion};
@@ -50,7 +48,11 @@ fn written() -> Vec<Written> {
         ("dictionary-f64-nulls", some_floats(), encoded(Encoding::RLE_DICTIONARY)),
         ("dictionary-text", texts(), encoded(Encoding::RLE_DICTIONARY)),
         ("rle-bool", bits(), v2(Encoding::RLE)),
-        ("delta-i64", Arc::new(Int64Array::from_iter_values(steps())), encoded(Encoding::DELTA_BINARY_PACKED)),
+        (
+            "delta-i64",
+            Arc::new(Int64Array::from_iter_values(steps())),
+            encoded(Encoding::DELTA_BINARY_PACKED),
+        ),
         ("delta-i32", Arc::new(shorts()), encoded(Encoding::DELTA_BINARY_PACKED)),
         ("delta-length-text", texts(), encoded(Encoding::DELTA_LENGTH_BYTE_ARRAY)),
         ("delta-bytes-text", texts(), encoded(Encoding::DELTA_BYTE_ARRAY)),
