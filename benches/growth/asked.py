@@ -136,7 +136,12 @@ def at_point(point: Point, paths: list[Path], query: str, contenders: list[Conte
     for contender in asked:
         left = contender.left.setdefault(query, set())
         found = {way: ask for way, ask in contender.ways(point, paths, query).items() if way not in left}
-        tried = {way: tried_out(ask, point, right, f"{contender.name}, {way}") for way, ask in found.items()}
+        tried = {}
+        for way, ask in found.items():
+            tried[way] = tried_out(ask, point, right, f"{contender.name}, {way}")
+            # Where one call takes that long, the other ways would take all the time there is.
+            if tried[way] > 2 * limits.longest * 1e3:
+                break
         best = min(tried, key=tried.__getitem__)
         left.update(way for way, ms in tried.items() if ms > max(SLOW, FAR * tried[best]))
         if tried[best] > limits.longest * 1e3:

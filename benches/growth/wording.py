@@ -16,9 +16,21 @@ def long(run: dict | None) -> str:
         return NOTHING
     return "\n\n".join([
         setting(run), f"```\n{run['command']}\n```",
+        *busy(run),
         f"The joins took {run['minutes']} minutes. {steep(run)}",
         *(of_curve(curve) for curve in run["curves"]),
     ])
+
+
+def busy(run: dict) -> list[str]:
+    """What must be said of a run that shared its machine."""
+    load = run["machine"]["load"]
+    if load <= 0.2:
+        return []
+    return [
+        f"**The machine was busy: a load of {load} a core at the start.** Times and exponents of such a run are upper"
+        " bounds at best, and gains of threads are worth nothing; it stands until a run on a quiet machine takes its place."
+    ]
 
 
 def steep(run: dict) -> str:
