@@ -25,8 +25,8 @@ pub fn make(folder: &Path) {
     plain("hours", hours().collect());
     plain("same-hours", hours().collect());
     plain("middle-hours", hours().skip(5_000).take(20_000).collect());
-    plain("some-hours", hours().filter(|hour| noise(*hour as u64) % 11 > 0).collect());
-    plain("other-hours", hours().filter(|hour| noise(*hour as u64 + 1) % 7 > 0).collect());
+    plain("some-hours", hours().filter(|hour| !noise(*hour as u64).is_multiple_of(11)).collect());
+    plain("other-hours", hours().filter(|hour| !noise(*hour as u64 + 1).is_multiple_of(7)).collect());
     let mut shuffled: Vec<i64> = hours().collect();
     shuffled.sort_by_key(|hour| noise(*hour as u64));
     plain("shuffled-hours", shuffled.clone());

@@ -107,7 +107,11 @@ fn floats() -> ArrayRef {
 }
 
 fn some_floats() -> ArrayRef {
-    Arc::new((0..ROWS).map(|row| (noise(row + 7) % 10 > 0).then(|| float(row))).collect::<Float64Array>())
+    Arc::new(
+        (0..ROWS)
+            .map(|row| (!noise(row + 7).is_multiple_of(10)).then(|| float(row)))
+            .collect::<Float64Array>(),
+    )
 }
 
 fn narrow() -> Float32Array {
@@ -115,7 +119,7 @@ fn narrow() -> Float32Array {
 }
 
 fn bits() -> ArrayRef {
-    Arc::new((0..ROWS).map(|row| Some(noise(row / 3) % 2 == 0)).collect::<BooleanArray>())
+    Arc::new((0..ROWS).map(|row| Some(noise(row / 3).is_multiple_of(2))).collect::<BooleanArray>())
 }
 
 /// Times that ascend by an hour, a little late or early.

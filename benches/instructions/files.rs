@@ -37,7 +37,7 @@ pub fn write(path: &Path, values: &ArrayRef, properties: WriterPropertiesBuilder
 /// The table of one file.
 pub fn open(path: &Path) -> Table {
     let file = ParquetFile::open(path, IoMode::Pread, &Run::default()).unwrap();
-    Table::new("table", vec![Arc::new(file)], Missing::Error).unwrap()
+    Table::new("table", vec![file], Missing::Error).unwrap()
 }
 
 /// Numbers without order, the same for the same `seed`: the finaliser of SplitMix64.

@@ -40,10 +40,11 @@ fn main() {
     if std::env::args().any(|argument| argument == "--make") {
         return;
     }
+    let mut out = std::io::stdout();
     for mut case in decode::cases(&folder).into_iter().chain(align::cases(&folder)) {
         // What is allocated, opened and looked up once is no part of the count.
         (case.work)();
         counted_under_callgrind(&mut case.work);
-        writeln!(std::io::stdout(), "{}", case.name).unwrap();
+        writeln!(out, "{}", case.name).unwrap();
     }
 }

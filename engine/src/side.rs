@@ -111,7 +111,7 @@ impl SideKeys {
         let mut columns = 0;
         for column in self.columns.iter().chain([&self.first]) {
             let data = column.to_data();
-            let nulls = data.nulls().map(|nulls| nulls.buffer());
+            let nulls = data.nulls().map(arrow_buffer::NullBuffer::buffer);
             for buffer in data.buffers().iter().chain(nulls) {
                 if seen.insert(buffer.data_ptr().as_ptr().addr()) {
                     columns += buffer.capacity();
