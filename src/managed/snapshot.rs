@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use super::checkpoint;
+use super::commit::Newest;
 use super::layout::Layout;
 use super::manifest::{Entry, Manifest, TableEntry, names};
 use crate::{Error, ErrorKind, Result};
@@ -35,13 +36,19 @@ impl Kept {
             _ => e,
         })?;
         let manifest = Arc::new(manifest);
+        self.keep(&manifest, checksum)?;
+        Ok((manifest, checksum))
+    }
+
+    /// Remembers a manifest that was read elsewhere.
+    fn keep(&self, manifest: &Arc<Manifest>, checksum: u32) -> Result<()> {
         let mut kept =
             self.manifests.lock().map_err(|_| Error::internal("the lock of the manifests is poisoned"))?;
         if kept.len() >= MOST {
             kept.clear();
         }
-        kept.insert(number, (Arc::clone(&manifest), checksum));
-        Ok((manifest, checksum))
+        kept.insert(manifest.number, (Arc::clone(manifest), checksum));
+        Ok(())
     }
 }
 
@@ -63,6 +70,17 @@ impl<'s> Snapshot<'s> {
     pub(super) fn read(layout: &'s Layout, kept: &'s Kept, number: u64) -> Result<Self> {
         let (manifest, checksum) = kept.manifest(layout, number)?;
         Ok(Self { layout, kept, manifest, checksum })
+    }
+
+    /// The newest one, as the commit point found it.
+    pub(super) fn newest(layout: &'s Layout, kept: &'s Kept, newest: &Newest) -> Result<Self> {
+        match &newest.manifest {
+            None => Self::read(layout, kept, newest.number),
+            Some((manifest, checksum)) => {
+                kept.keep(manifest, *checksum)?;
+                Ok(Self { layout, kept, manifest: Arc::clone(manifest), checksum: *checksum })
+            }
+        }
     }
 
     pub(super) fn number(&self) -> u64 {
