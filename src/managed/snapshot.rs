@@ -19,6 +19,8 @@ const MOST_ENTRIES: usize = 1 << 14;
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     manifests: Mutex<HashMap<u64, (Arc<Manifest>, u32)>>,
+    /// The newest, as a commit point gave it: its file may have another name than its number's.
+    newest: Mutex<Option<(Arc<Manifest>, u32)>>,
     /// By the checkpoint's file and the entry's name.
     entries: Mutex<HashMap<(String, String), Option<Entry>>>,
 }
@@ -29,6 +31,10 @@ impl Kept {
         let poisoned = |_| Error::internal("the lock of the manifests is poisoned");
         if let Some((manifest, checksum)) = self.manifests.lock().map_err(poisoned)?.get(&number) {
             return Ok((Arc::clone(manifest), *checksum));
+        }
+        let newest = self.newest.lock().map_err(|_| Error::internal("the lock of the newest is poisoned"))?.clone();
+        if let Some(newest) = newest.filter(|(manifest, _)| manifest.number == number) {
+            return Ok(newest);
         }
         let path = layout.snapshot(number);
         let (manifest, checksum) = Manifest::read(&path, number).map_err(|e| match e.kind() {
@@ -78,6 +84,8 @@ impl<'s> Snapshot<'s> {
             None => Self::read(layout, kept, newest.number),
             Some((manifest, checksum)) => {
                 kept.keep(manifest, *checksum)?;
+                let poisoned = |_| Error::internal("the lock of the newest is poisoned");
+                *kept.newest.lock().map_err(poisoned)? = Some((Arc::clone(manifest), *checksum));
                 Ok(Self { layout, kept, manifest: Arc::clone(manifest), checksum: *checksum })
             }
         }

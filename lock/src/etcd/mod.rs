@@ -174,6 +174,16 @@ impl EtcdLocks {
         })
     }
 
+    /// Sends a transaction that does no harm when it is done twice, to one member after another until there is an
+    /// answer, at most for the [patience](EtcdSettings::patience).
+    ///
+    /// # Errors
+    /// [`LockError::Unavailable`] if none came; [`LockError::Denied`], [`LockError::Settings`].
+    pub fn ask(&self, txn: Txn) -> Result<etcd_client::TxnResponse, LockError> {
+        let mut answers = self.read(vec![txn])?;
+        answers.pop().ok_or_else(|| self.queue.cluster.unavailable("no answer"))
+    }
+
     /// Sends what does no harm when it is done twice, until there is an answer.
     fn read(&self, txns: Vec<Txn>) -> Result<Vec<etcd_client::TxnResponse>, LockError> {
         let cluster = Arc::clone(&self.queue.cluster);
