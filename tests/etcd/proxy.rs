@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What is done to what goes through.
 #[derive(Default)]
@@ -57,21 +57,30 @@ impl Proxy {
     }
 }
 
-fn pass(mut from: TcpStream, mut to: TcpStream, rules: &Rules, is_answer: bool) {
-    let mut buffer = vec![0; 1 << 16];
-    while let Ok(count) = from.read(&mut buffer) {
-        if count == 0 {
-            break;
+fn pass(mut from: TcpStream, to: TcpStream, rules: &Rules, is_answer: bool) {
+    // What is on its way does not keep what follows it.
+    let (sender, on_its_way) = std::sync::mpsc::channel::<(Instant, Vec<u8>)>();
+    let (ended, mut end) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+    std::thread::spawn(move || {
+        for (due, bytes) in on_its_way {
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            if end.write_all(&bytes).is_err() {
+                break;
+            }
         }
-        std::thread::sleep(Duration::from_millis(rules.delay.load(Ordering::SeqCst)));
+        for stream in [ended, end] {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    });
+    let mut buffer = vec![0; 1 << 16];
+    while let Ok(count @ 1..) = from.read(&mut buffer) {
         if is_answer && rules.answers_are_lost.load(Ordering::SeqCst) {
             rules.lost.fetch_add(1, Ordering::SeqCst);
             break;
         }
-        if to.write_all(&buffer[..count]).is_err() {
+        let due = Instant::now() + Duration::from_millis(rules.delay.load(Ordering::SeqCst));
+        if sender.send((due, buffer[..count].to_vec())).is_err() {
             break;
         }
     }
-    let _ = from.shutdown(Shutdown::Both);
-    let _ = to.shutdown(Shutdown::Both);
 }

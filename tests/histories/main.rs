@@ -11,7 +11,15 @@
 )]
 
 mod checked;
+#[cfg(feature = "etcd")]
+mod over_etcd;
+#[cfg(feature = "etcd")]
+#[expect(dead_code, reason = "it is that of the locks' tests, which do more with it")]
+#[path = "../../lock/tests/locks/server.rs"]
+mod server;
 mod worker;
+#[cfg(feature = "etcd")]
+mod world;
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -32,12 +40,20 @@ const TOLD: &str = "HYPOSTYLE_HISTORY_WORKER";
 
 #[test]
 fn every_history_is_one_line_of_snapshots_in_which_nothing_is_lost_or_done_twice() {
+    histories(30, |seed, root| history(seed, root, &Coordination::Local, LASTS, &mut |_| {}));
+}
+
+/// How long the processes of a history are let do what they do.
+const LASTS: Duration = Duration::from_millis(700);
+
+/// Runs as many histories as are asked for, `otherwise` without a word.
+fn histories(otherwise: u64, history: impl Fn(u64, &Path) -> checked::Figures + std::panic::RefUnwindSafe) {
     let number = |name: &str, otherwise: u64| {
         std::env::var(name).map_or(otherwise, |text| text.parse().expect("a number"))
     };
     let first = number("HYPOSTYLE_SEED", 1);
     let (mut commits, mut reads, mut unanswered) = (0, 0, 0);
-    for seed in first..first + number("HYPOSTYLE_HISTORIES", 30) {
+    for seed in first..first + number("HYPOSTYLE_HISTORIES", otherwise) {
         // A process that is killed leaves what it wrote to the kernel: a disk would only make it slower.
         let memory = Path::new("/dev/shm");
         let folder =
@@ -64,13 +80,20 @@ fn worker() {
     }
 }
 
-fn history(seed: u64, root: &Path) -> checked::Figures {
-    init(root, &Coordination::Local).unwrap();
+/// One history. `happens` is called from time to time with a number, to do what is done to the coordinator.
+fn history(
+    seed: u64,
+    root: &Path,
+    coordination: &Coordination,
+    lasts: Duration,
+    happens: &mut dyn FnMut(u64),
+) -> checked::Figures {
+    let name = init(root, coordination).unwrap().store;
     let store = Store::open(root).unwrap();
     for table in TABLES {
         store.write(table, &worker::row(0, 0.0), &WriteOptions::default().key(["k"])).unwrap();
     }
-    let logs = tempfile::tempdir().unwrap();
+    let (logs, known) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut random = Pcg64Mcg::new(u128::from(seed));
     let mut below = |n: u64| random.next_u64() % n;
     let mut started = 0;
@@ -79,12 +102,14 @@ fn history(seed: u64, root: &Path) -> checked::Figures {
         let told = format!("{role} {started} {salt} {} {}", root.display(), logs.path().display());
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", "worker", "--nocapture"]).env(TOLD, told);
+        // The least that etcd takes; and what the last history knew is nobody's business.
+        command.env("HYPOSTYLE_ETCD_LEASE", "2").env("HYPOSTYLE_ETCD_STATE", known.path());
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     };
     let mut writers: Vec<Child> = (0..WRITERS).map(|_| start("write", below(1 << 40))).collect();
     let mut others: Vec<Child> = (0..READERS).map(|_| start("read", below(1 << 40))).collect();
     others.push(start("upkeep", below(1 << 40)));
-    let end = Instant::now() + Duration::from_millis(700);
+    let end = Instant::now() + lasts;
     while Instant::now() < end {
         std::thread::sleep(Duration::from_millis(5 + below(40)));
         let at = below(WRITERS as u64) as usize;
@@ -96,17 +121,23 @@ fn history(seed: u64, root: &Path) -> checked::Figures {
             }
             1 => {
                 signal(&writers[at], Signal::STOP);
-                std::thread::sleep(Duration::from_millis(20 + below(100)));
+                // With etcd now and then for longer than a lease.
+                let long = lasts > LASTS && below(4) == 0;
+                std::thread::sleep(Duration::from_millis(if long { 2600 } else { 20 + below(100) }));
                 signal(&writers[at], Signal::CONT);
             }
-            _ => {}
+            chance => happens(chance),
         }
     }
     for child in writers.iter_mut().chain(&mut others) {
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    checked::check(root, logs.path())
+    let figures = checked::check(root, logs.path());
+    // What this process itself knew of a store in etcd.
+    let uid = rustix::process::getuid().as_raw();
+    let _ = std::fs::remove_file(format!("/var/tmp/hypostyle-{uid}/{name}.json"));
+    figures
 }
 
 fn signal(child: &Child, signal: Signal) {

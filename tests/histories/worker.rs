@@ -55,6 +55,7 @@ pub(crate) fn work(told: &str) {
         store: Store::open(root).unwrap(),
         random: Pcg64Mcg::new(seed.parse().unwrap()),
         log,
+        over_etcd: std::fs::read_to_string(format!("{root}/_hypostyle/store.json")).unwrap().contains("etcd://"),
         number: number.parse().unwrap(),
     };
     for step in 0.. {
@@ -73,6 +74,7 @@ struct Worker {
     store: Store,
     random: Pcg64Mcg,
     log: File,
+    over_etcd: bool,
     number: u64,
 }
 
@@ -92,7 +94,9 @@ impl Worker {
         let tables: Vec<&str> = (0..count).map(|at| TABLES[(first + at) % TABLES.len()]).collect();
         let value = (self.number * 1_000_000 + step + 1) as f64;
         match self.attempt(&tables, value) {
-            Err(e) if is_part_of_the_game(&e) => {
+            // Whether it was done stays open, as if this process had been killed.
+            Err(e) if e.kind() == ErrorKind::Unavailable && e.message().starts_with("outcome unknown") => Ok(()),
+            Err(e) if self.is_part_of_the_game(&e) => {
                 self.say(&format!("no {value}"));
                 Ok(())
             }
@@ -145,12 +149,14 @@ impl Worker {
             _ => Ok(()),
         };
         match done {
-            Err(e) if is_part_of_the_game(&e) || e.kind() == ErrorKind::NotFound => Ok(()),
+            Err(e) if self.is_part_of_the_game(&e) || e.kind() == ErrorKind::NotFound => Ok(()),
             done => done,
         }
     }
-}
 
-fn is_part_of_the_game(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Timeout)
+    fn is_part_of_the_game(&self, error: &Error) -> bool {
+        // A coordinator that is killed does not answer; a file system does.
+        let is_gone = self.over_etcd && error.kind() == ErrorKind::Unavailable;
+        is_gone || matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Timeout)
+    }
 }

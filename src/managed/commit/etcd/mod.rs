@@ -369,7 +369,9 @@ impl CommitPoint for Etcd {
         let theirs = self.place.read(self.locks.cluster_id());
         let known = ours.into_iter().chain(theirs).max_by_key(|known| (known.head.snapshot, known.at));
         let Some(known) = known else {
-            return Err(error.hint("nothing is known on this machine of the newest snapshot; try again"));
+            return Err(Error::new(error.kind(), error.message())
+                .hint("nothing is known on this machine of the newest snapshot; try again")
+                .source(error));
         };
         let fits = |(manifest, checksum): &(Arc<Manifest>, u32)| {
             manifest.number == known.head.snapshot && *checksum == known.head.checksum
