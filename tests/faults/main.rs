@@ -13,5 +13,8 @@
     reason = "a test ends at the first thing that is not as it should be"
 )]
 
+mod cases;
+mod hangs;
 mod join;
+mod random;
 mod single;

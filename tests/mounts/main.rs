@@ -5,6 +5,8 @@
 mod command;
 mod deadlines;
 mod descriptors;
+mod killed;
+mod rewrites;
 mod roots;
 mod waves;
 mod world;
