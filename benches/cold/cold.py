@@ -59,7 +59,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--columns", type=int, default=200)
     parser.add_argument("--writers", nargs="+", default=[*PROGRAMS, "fixture-tuned"])
     parser.add_argument("--latencies", nargs="+", type=int, default=[1, 10, 30], help="milliseconds a request")
-    parser.add_argument("--rounds", type=int, default=3, help="of hypostyle, each on a fresh mount; a peer has one for each way")
+    parser.add_argument("--rounds", type=int, default=3, help="of hypostyle, each on a fresh mount; a peer has one")
     parser.add_argument("--dir", type=Path, default=ROOT / "target/peers", help="where the tables are made and kept")
     args = parser.parse_args()
     if args.quick:
@@ -125,39 +125,33 @@ def cold(query: Query, latency: int, scratch: Path, ask) -> dict:
     return {"ms": ms, "requests": len(mounted.requests), "bytes": read(mounted.requests)}
 
 
-def quickest(found: list[dict]) -> dict:
-    return min(found, key=lambda one: one["ms"])
+def ways_of(engines: tuple[str, ...], query: str) -> list[tuple[str, str, int]]:
+    return [(who, way, THREADS[0]) for who in engines for way in ways.ways(who, query)]
 
 
 def measured(query: Query, args: argparse.Namespace, scratch: Path) -> list[dict]:
     hot = statistics.median(ours(query, query.folder) for _ in range(max(3, args.rounds)))
     least = needed.of_files(query.paths(query.folder), ["ts", *query.columns], ways.LAST[query.name])
-    chosen: dict[str, tuple[str, str]] = {}
-    found = []
+    candidates = {peer: ways_of(engines, query.name) for peer, engines in PEERS.items()}
+    if args.quick:
+        candidates = {peer: found[:1] for peer, found in candidates.items()}
+    cells = []
     for latency in args.latencies:
         rounds = [cold(query, latency, scratch, lambda below: ours(query, below)) for _ in range(args.rounds)]
         middle = sorted(rounds, key=lambda one: one["ms"])[len(rounds) // 2]
         one = {"files": query.writer, "query": query.name, "latency_ms": latency, "hot_ms": hot, "needed": least}
         one["contenders"] = [{"name": "hypostyle", **middle, "rounds_ms": [each["ms"] for each in rounds]}]
-        for peer, engines in PEERS.items():
-            if peer not in chosen:
-                # All its ways at the first latency; the quickest stands for the peer from there on.
-                tried = {
-                    (who, way): cold(query, latency, scratch, lambda below: theirs(query, below, who, way, 0))
-                    for who in engines
-                    for way in ways.ways(who, query.name)
-                }
-                chosen[peer] = min(tried, key=lambda each: tried[each]["ms"])
-            who, way = chosen[peer]
-            tries = [
-                {**cold(query, latency, scratch, lambda below: theirs(query, below, who, way, threads)), "threads": threads}
-                for threads in THREADS
-            ]
-            one["contenders"].append({"name": peer, "way": f"{who}: {way}", **quickest(tries)})
+        for peer, asked in candidates.items():
+            tried = [(cold(query, latency, scratch, lambda below: theirs(query, below, *how)), how) for how in asked]
+            best, (who, way, threads) = min(tried, key=lambda each: each[0]["ms"])
+            one["contenders"].append({"name": peer, "way": f"{who}: {way}", "threads": threads, **best})
+            # All ways at the first latency, the quickest of them with more threads at the second, the winner at others.
+            more = latency == args.latencies[0]
+            candidates[peer] = [(who, way, each) for each in (THREADS if more else (threads,))]
         said = ", ".join(f"{c['name']} {c['ms']:.0f} ({c['requests']} requests)" for c in one["contenders"])
         print(f"{query.writer}, {query.name}, {latency} ms a request: ms: {said}", flush=True)
-        found.append(one)
-    return found
+        cells.append(one)
+    return cells
 
 
 def main() -> None:

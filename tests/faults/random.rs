@@ -34,7 +34,8 @@ impl Lot {
     }
 
     fn fault(&mut self, file: Option<&str>) -> Fault {
-        let errors = [Errno::Eio, Errno::Estale, Errno::Eintr, Errno::Eagain, Errno::Enotconn, Errno::Etimedout];
+        let errors =
+            [Errno::Eio, Errno::Estale, Errno::Eintr, Errno::Eagain, Errno::Enotconn, Errno::Etimedout];
         match (self.below(20), file) {
             (0, _) => Fault::Hang,
             (1..=2, _) => Fault::LatencyMs(Latency::Between(0.0, 20.0)),

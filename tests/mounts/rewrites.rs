@@ -46,6 +46,7 @@ impl Rewritten {
         let expected = (0..GENERATIONS).map(|generation| {
             let folder = generation_in(&world, generation);
             let of = FixtureSpec { seed: world.spec.seed + generation as u64, ..world.spec.clone() };
+            std::fs::create_dir(&folder).unwrap();
             hypostyle_fixtures::write(&folder, &of, &|_| {}).unwrap();
             Store::open(folder).unwrap().join(&spec).unwrap().batch().clone()
         });
