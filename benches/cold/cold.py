@@ -130,16 +130,20 @@ def ways_of(engines: tuple[str, ...], query: str) -> list[tuple[str, str, int]]:
 
 
 def measured(query: Query, args: argparse.Namespace, scratch: Path) -> list[dict]:
-    hot = statistics.median(ours(query, query.folder) for _ in range(max(3, args.rounds)))
+    hot: list[float] = []
     least = needed.of_files(query.paths(query.folder), ["ts", *query.columns], ways.LAST[query.name])
     candidates = {peer: ways_of(engines, query.name) for peer, engines in PEERS.items()}
     if args.quick:
         candidates = {peer: found[:1] for peer, found in candidates.items()}
     cells = []
     for latency in args.latencies:
-        rounds = [cold(query, latency, scratch, lambda below: ours(query, below)) for _ in range(args.rounds)]
+        rounds = []
+        for _ in range(args.rounds):
+            # In turn, so that both have the same machine.
+            hot.append(ours(query, query.folder))
+            rounds.append(cold(query, latency, scratch, lambda below: ours(query, below)))
         middle = sorted(rounds, key=lambda one: one["ms"])[len(rounds) // 2]
-        one = {"files": query.writer, "query": query.name, "latency_ms": latency, "hot_ms": hot, "needed": least}
+        one = {"files": query.writer, "query": query.name, "latency_ms": latency, "needed": least}
         one["contenders"] = [{"name": "hypostyle", **middle, "rounds_ms": [each["ms"] for each in rounds]}]
         for peer, asked in candidates.items():
             tried = [(cold(query, latency, scratch, lambda below: theirs(query, below, *how)), how) for how in asked]
@@ -148,6 +152,7 @@ def measured(query: Query, args: argparse.Namespace, scratch: Path) -> list[dict
             # All ways at the first latency, the quickest of them with more threads at the second, the winner at others.
             more = latency == args.latencies[0]
             candidates[peer] = [(who, way, each) for each in (THREADS if more else (threads,))]
+        one["hot_ms"] = statistics.median(hot[-args.rounds :])
         said = ", ".join(f"{c['name']} {c['ms']:.0f} ({c['requests']} requests)" for c in one["contenders"])
         print(f"{query.writer}, {query.name}, {latency} ms a request: ms: {said}", flush=True)
         cells.append(one)

@@ -1,13 +1,19 @@
 //! Cases: a rule each, run one after another on a few mounts, and counted.
 
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hypostyle_faultfs::{Kind, Mount, Mounted, Options, Request, Rules};
 use tempfile::TempDir;
 
 use crate::join::{Ended, TABLES, Tables, join};
+
+/// One test after the other: each keeps the machine busy, and one of them looks at the time.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// One request of one join, and what happens to it.
 pub(crate) struct Case {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hypostyle_faultfs::{Errno, Fault, Kind, Nth, Options, Request, Rule, Rules, is_available};
 use hypostyle_fixtures::Profile;
 
-use crate::cases::{Case, Mounts, Verdict};
+use crate::cases::{Case, Mounts, Verdict, alone};
 use crate::join::{Ended, TABLES, Tables, join_within};
 
 /// Those that hang wait, and need no core meanwhile.
@@ -67,6 +67,7 @@ fn check(what: &str, options: &Options) {
 
 #[test]
 fn a_read_that_hangs_is_told_in_time_and_a_second_root_answers_for_what_the_first_does_not() {
+    let _turn = alone();
     if let Err(why) = is_available() {
         println!("NOT RUN: {why}");
         return;

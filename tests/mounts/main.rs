@@ -5,8 +5,6 @@
 mod command;
 mod deadlines;
 mod descriptors;
-mod killed;
-mod rewrites;
 mod roots;
 mod waves;
 mod world;
