@@ -17,9 +17,12 @@ readonly STAGES=(
     'locks:locks through a real etcd and on this machine, with processes that are killed, stopped and broken'
     'demo:cargo run --release -- demo'
     'bench:every benchmark runs once'
+    'instructions:decoding and alignment take no more instructions than those kept'
     'python:the Python package: its wheel where nothing else is; its tests, examples and notebook beside the others'
     'typing:mypy and ruff find nothing in the Python package'
+    'memory:valgrind finds no fault in the modules that have unsafe code'
     'peers:the joins equal what the peers make of the same files, to the bit; the figures are those kept'
+    'growth:each curve is measured at two points, with answers that are equal to the bit; the figures are those kept'
 )
 
 # The version in tools/cargo-deny.txt.
@@ -35,7 +38,7 @@ stage_text() {
 }
 list_stages() {
     local name
-    for name in $(stage_names); do printf '%-11s %s\n' "$name" "$(stage_text "$name")"; done
+    for name in $(stage_names); do printf '%-12s %s\n' "$name" "$(stage_text "$name")"; done
 }
 
 # Ends the stage as NOT RUN; $1 says why, in one line.
@@ -76,7 +79,7 @@ stage_scripts() {
     local script
     for script in "${scripts[@]}"; do bash -n "$script"; done
     if command -v python3 >/dev/null; then
-        python3 - benches/peers/{run,*.py,ways/*.py} benches/cold/{run,*.py} <<'PYTHON'
+        python3 - benches/{peers,growth,cold}/{run,*.py} benches/peers/ways/*.py tools/instructions tools/valgrind/*.py <<'PYTHON'
 import ast, sys
 for path in sys.argv[1:]:
     ast.parse(open(path, encoding="utf-8").read(), path)
@@ -195,6 +198,62 @@ stage_bench() {
     cargo bench -p hypostyle-benches --locked -- --test
 }
 
+need_valgrind() {
+    command -v valgrind >/dev/null || debian valgrind || not_run "valgrind is missing${1:-}"
+}
+
+stage_instructions() {
+    need_valgrind ': INSTRUCTIONS NOT COMPARED'
+    command -v python3 >/dev/null || debian python3 || not_run 'python3 is missing: INSTRUCTIONS NOT COMPARED'
+    local code=0
+    tools/instructions 2>&1 | tee target/test/instructions.txt || code=${PIPESTATUS[0]}
+    [ "$code" != $NOT_RUN ] || not_run "$(grep -m1 -o 'INSTRUCTIONS NOT COMPARED.*' target/test/instructions.txt)"
+    return "$code"
+}
+
+# The path of the test program of $1 (what `cargo test` is told), with one line for each.
+test_program() {
+    cargo test --no-run --locked --message-format=json "$@" |
+        python3 -c '
+import json, sys
+for line in sys.stdin:
+    found = json.loads(line)
+    if found.get("executable") and found["profile"]["test"]:
+        print(found["executable"])'
+}
+
+# Runs under valgrind, which fails for a wrong access and for a value that nobody set.
+memcheck() {
+    timeout 300 valgrind --quiet --error-exitcode=99 "$@"
+}
+
+# Runs the tests of program $1 that the other arguments name, under valgrind, which fails for lost memory as well.
+memcheck_tests() {
+    memcheck --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite "$@" --test-threads=1 --color never | tee target/test/memcheck.txt
+    # A filter that matches nothing passes as well; that must not count as tested.
+    grep -q '^test result: ok. [1-9]' target/test/memcheck.txt
+}
+
+stage_memory() {
+    need_valgrind
+    python_tools
+    local program
+    # Files that are mapped (io/src/source/mmap.rs), beside the same files read.
+    program=$(test_program -p hypostyle-io --test differential)
+    memcheck_tests "$program" table::types_of_the_general_reader table::a_dictionary_that_grows
+    # Frames for arrow2 (engine/src/arrow2.rs).
+    program=$(test_program -p hypostyle-engine --lib --features arrow2)
+    memcheck_tests "$program" arrow2::
+    # The Python package (python/src/ffi.rs), as the stage `python` has installed it.
+    if ! target/tools/python/bin/python -c 'import hypostyle' 2>/dev/null; then
+        build_wheel
+        target/tools/python/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall "$WHEEL"
+    fi
+    # The interpreter's own memory lives until it ends, so what is lost is for python/tests/test_memory.py.
+    PYTHONMALLOC=malloc memcheck --suppressions=tools/valgrind/python.supp \
+        target/tools/python/bin/python tools/valgrind/borders.py
+}
+
 # Builds the wheel as `pip wheel ./python` does for everybody, and sets WHEEL to its path.
 build_wheel() {
     rm -rf target/test/wheel
@@ -239,4 +298,10 @@ stage_peers() {
     # What needs a mount is counted as not run by the stage `faults`.
     [ ! -e /dev/fuse ] || benches/cold/run --quick --dir target/peers-cold
     target/tools/peers/bin/python benches/peers/check.py --tables 20 "${size[@]}" --dir target/peers
+}
+
+stage_growth() {
+    venv peers benches/peers/requirements.txt || not_run 'the peers (Polars, DuckDB) cannot be installed'
+    benches/growth/run --check
+    benches/growth/run --quick
 }

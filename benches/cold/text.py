@@ -62,6 +62,15 @@ def targets(run: dict) -> list[list[str]]:
     return rows
 
 
+def missed(run: dict) -> str:
+    """In which cells the first target was missed, and by how much."""
+    said = [
+        f"{NAMES.get(c['files'], c['files'])} {c['query']} at {c['latency_ms']} ms: {our(c)['ms']:.0f} ms, at most {most_ms(c):.0f}"
+        for c in run["cells"] if our(c)["ms"] > most_ms(c)
+    ]
+    return f"The time is missed in {'; '.join(said)}." if said else "The time is kept in all."
+
+
 def short(run: dict | None) -> str:
     if run is None:
         return NOTHING
@@ -75,6 +84,7 @@ def short(run: dict | None) -> str:
         " late. Milliseconds, and how many times that is of hypostyle's.",
         table(rows),
         table([["target, over all latencies", "wanted", "worst", "met in", "met"], *targets(run)]),
+        missed(run),
         f"{setting(run)} [All latencies, and how it was measured](benches/README.md#cold-reads).",
     ])
 

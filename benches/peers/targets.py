@@ -73,10 +73,12 @@ def tuned(run: dict) -> list[Target]:
 def first_and_call(run: dict) -> list[Target]:
     cells = run.get("in_process", [])
     first = [ratio(median(one, "hypostyle, first, Polars"), median(one, OURS)) for one in cells]
-    beyond = [overhead(c) for one in cells for c in one["contenders"] if c["who"] == "hypostyle"]
+    # A first call opens the store as well, which the library does not count as the join.
+    ours = [c for one in cells for c in one["contenders"] if c["who"] == "hypostyle"]
+    beyond = [overhead(c) for c in ours if c["state"] == "warm"]
     return [
         Target("a new store over a warm one, at most", worst(first), 1.6, False),
-        Target("the call beyond what the library takes, at most", worst(beyond), 2, False, "{:.2f} ms"),
+        Target("a call of a warm store beyond what the library takes, at most", worst(beyond), 2, False, "{:.2f} ms"),
     ]
 
 

@@ -28,6 +28,8 @@ pub struct Remembered {
 #[derive(Default)]
 struct Kept {
     entries: HashMap<What, Entry>,
+    /// How many entries have a value, by its address: tables that are stored alike share their keys.
+    shared: HashMap<usize, usize>,
     bytes: u64,
     clock: u64,
 }
@@ -136,10 +138,7 @@ impl Remembered {
         let mut kept = self.lock();
         kept.clock += 1;
         let used = kept.clock;
-        kept.bytes += bytes;
-        if let Some(before) = kept.entries.insert(what, Entry { value, bytes, used }) {
-            kept.bytes -= before.bytes;
-        }
+        kept.put(what, Entry { value, bytes, used });
         if kept.bytes > self.limit {
             kept.shrink(self.limit / 4 * 3);
         }
@@ -151,22 +150,47 @@ impl Remembered {
     }
 }
 
+impl Entry {
+    fn address(&self) -> usize {
+        Arc::as_ptr(&self.value).addr()
+    }
+}
+
 impl Kept {
+    /// A value counts once, however many entries have it.
+    fn put(&mut self, what: What, entry: Entry) {
+        let others = self.shared.entry(entry.address()).or_insert(0);
+        *others += 1;
+        if *others == 1 {
+            self.bytes += entry.bytes;
+        }
+        if let Some(before) = self.entries.insert(what, entry) {
+            self.let_go(&before);
+        }
+    }
+
+    fn let_go(&mut self, entry: &Entry) {
+        let Some(others) = self.shared.get_mut(&entry.address()) else { return };
+        *others -= 1;
+        if *others == 0 {
+            self.shared.remove(&entry.address());
+            self.bytes -= entry.bytes;
+        }
+    }
+
     /// Lets go of what was used least recently, until `limit` bytes are left.
     fn shrink(&mut self, limit: u64) {
-        let mut by_use: Vec<(u64, u64)> = self.entries.values().map(|e| (e.used, e.bytes)).collect();
-        by_use.sort_unstable();
-        let mut bytes = self.bytes;
-        let mut last = 0;
-        for (used, of) in by_use {
-            if bytes <= limit {
+        let mut by_use: Vec<(u64, What)> =
+            self.entries.iter().map(|(what, entry)| (entry.used, what.clone())).collect();
+        by_use.sort_unstable_by_key(|(used, _)| *used);
+        for (_, what) in by_use {
+            if self.bytes <= limit {
                 break;
             }
-            bytes -= of;
-            last = used;
+            if let Some(entry) = self.entries.remove(&what) {
+                self.let_go(&entry);
+            }
         }
-        self.entries.retain(|_, entry| entry.used > last);
-        self.bytes = bytes;
     }
 }
 
@@ -207,9 +231,23 @@ mod tests {
             [left(0), left(1), left(2), left(3), left(4), left(9)],
             [true, false, false, false, true, true]
         );
+        // What two entries share counts once, until both are gone.
+        let shared = Arc::new(0u64);
+        kept.keep(What::Plan(plan_of(20)), Arc::clone(&shared), 20);
+        kept.keep(What::Plan(plan_of(21)), shared, 20);
+        assert_eq!(kept.bytes(), 80);
+        kept.keep(What::Plan(plan_of(20)), Arc::new(1u64), 1);
+        assert_eq!(kept.bytes(), 81);
+        kept.keep(What::Plan(plan_of(21)), Arc::new(1u64), 1);
+        assert_eq!(kept.bytes(), 62);
+        kept.lock().shrink(60);
+        assert_eq!(kept.bytes(), 42);
+        kept.keep(What::Plan(plan_of(20)), Arc::new(1u64), 9);
+        kept.keep(What::Plan(plan_of(21)), Arc::new(1u64), 9);
+        assert_eq!(kept.bytes(), 58);
         // The same again takes no more; what is too large is not kept.
         kept.keep(What::Plan(plan_of(9)), Arc::new(9u64), 20);
         kept.keep(What::Plan(plan_of(7)), Arc::new(7u64), 26);
-        assert_eq!((kept.bytes(), left(7)), (60, false));
+        assert_eq!((kept.bytes(), left(7)), (58, false));
     }
 }

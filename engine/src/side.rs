@@ -1,5 +1,7 @@
 //! One table's side of a join: which of its rows matter, and their keys.
 
+use std::collections::HashSet;
+
 use arrow_array::{Array, ArrayRef, BooleanArray, make_array};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_data::ArrayData;
@@ -104,10 +106,22 @@ impl RawKeys {
 impl SideKeys {
     /// Memory that it holds.
     pub(crate) fn bytes(&self) -> u64 {
-        let columns =
-            self.columns.iter().chain([&self.first]).map(Array::get_buffer_memory_size).sum::<usize>();
+        // Columns that are in common terms as they are share their memory with the keys.
+        let mut seen = HashSet::new();
+        let mut columns = 0;
+        for column in self.columns.iter().chain([&self.first]) {
+            let data = column.to_data();
+            let nulls = data.nulls().map(arrow_buffer::NullBuffer::buffer);
+            for buffer in data.buffers().iter().chain(nulls) {
+                if seen.insert(buffer.data_ptr().as_ptr().addr()) {
+                    columns += buffer.capacity();
+                }
+            }
+        }
+        let keys = self.keys.address().is_none_or(|at| seen.insert(at));
+        let keys = if keys { self.keys.bytes() } else { 0 };
         let present = self.present.as_ref().map_or(0, |p| p.len() * size_of::<u32>());
-        (columns + self.keys.bytes() + present + size_of_val(self.rows.ranges())) as u64
+        (columns + keys + present + size_of_val(self.rows.ranges())) as u64
     }
 
     /// The row of a key's position, and the key in words, for errors.

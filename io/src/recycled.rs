@@ -94,7 +94,7 @@ fn take(len: usize) -> Option<MmapMut> {
 }
 
 fn keep(map: MmapMut) {
-    if map.len() > most() / 2 {
+    if map.len() > most() {
         return;
     }
     // What is let go of here goes back to the system when the lock is free again.

