@@ -132,7 +132,7 @@ fn cases(seeds: std::ops::Range<u64>, cached: bool) -> Vec<Case> {
 fn run(mounts: &Mounts, what: &str, cases: &[Case], copy: &TempDir, generations: &[Columns; 2]) {
     let hangs = |case: &Case| case.rules.rules.iter().any(|rule| rule.fault == Fault::Hang);
     // One in four has a second root, by its seed.
-    let two = |case: &Case| case.rules.seed % 4 == 0;
+    let two = |case: &Case| case.rules.seed.is_multiple_of(4);
     let count = mounts.run(what, cases, |mount: &Path, case| {
         let timeout = if hangs(case) { "500ms" } else { "5s" };
         let roots = [mount, copy.path()];
