@@ -67,7 +67,7 @@ def program() -> Path:
 
 
 def test_joins_outlive_their_mount_and_go_on_within_a_second(program: Path, tmp_path: Path) -> None:
-    """A thousand joins in one process give the right frame or a typed error, whatever becomes of the mount."""
+    """A thousand joins in one process give the right frame or a typed error, whatever the mount does."""
     folder, place = tmp_path / "tables", tmp_path / "mount"
     folder.mkdir()
     place.mkdir()
@@ -108,6 +108,8 @@ def test_joins_outlive_their_mount_and_go_on_within_a_second(program: Path, tmp_
         mount.kill()
         mount.unmount()
     recoveries = [min((at for at in frames if at > since), default=since + 9) - since for since in back]
-    print(f"{len(frames)} joins, {len(back)} outages, errors meanwhile {dict(errors)}, recoveries {recoveries}")
+    print(
+        f"{len(frames)} joins, {len(back)} outages, errors meanwhile {dict(errors)}, recoveries {recoveries}"
+    )
     assert len(back) == OUTAGES
     assert max(recoveries) <= RECOVERY

@@ -51,11 +51,6 @@ impl World {
         mounted
     }
 
-    /// As it should be where files are rewritten: names and attributes are asked for each time.
-    pub(crate) fn mount_that_tells_all(&self) -> Mounted {
-        Mount::new(Options::default()).spawn(&self.tables(), &self.path("mount")).unwrap()
-    }
-
     /// Served by another process: for what hangs or dies.
     pub(crate) fn child(&self, rules: &str) -> Child {
         let mut child =

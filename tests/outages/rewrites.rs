@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use arrow_array::RecordBatch;
 use hypostyle::{ErrorKind, JoinOptions, JoinSpec, Store};
+use hypostyle_faultfs::{Mount, Options};
 use hypostyle_fixtures::{FixtureSpec, Profile, table_name};
 
 use crate::world::{World, has_fuse};
@@ -145,7 +146,10 @@ fn generation_in(world: &World, generation: usize) -> PathBuf {
 
 fn check(through_fuse: bool) {
     let rewritten = Rewritten::new();
-    let mounted = through_fuse.then(|| rewritten.world.mount_that_tells_all());
+    // Names and attributes are asked for each time.
+    let mount =
+        || Mount::new(Options::default()).spawn(&rewritten.world.tables(), &rewritten.world.path("mount"));
+    let mounted = through_fuse.then(|| mount().unwrap());
     let root = mounted.as_ref().map_or(rewritten.world.tables(), |mounted| mounted.path().to_owned());
 
     let found = rewritten.join(&root, Writer::Rename);
