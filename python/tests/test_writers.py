@@ -310,9 +310,9 @@ def check(case: Case, folder: Path) -> str:
     try:
         expected = pq.read_table(path)
     except OSError:
-        # It cannot read all that it writes: then what was written is what must come out.
-        expected = case.table
-    rows = expected.num_rows
+        # It does not read all that DuckDB writes: then what was to be written is what must come out.
+        expected = None
+    rows = case.table.num_rows
     dice = random.Random(case.seed)
     what = str(case)
     with hs.open(folder) as store:
@@ -323,6 +323,8 @@ def check(case: Case, folder: Path) -> str:
             if case.writer == "duckdb" and "'min_delta' too large" in str(error):
                 return "duckdb, of which the parquet crate refuses a nested column"
             raise
+        if expected is None:
+            expected = case.table.cast(whole.to_arrow().schema)
         compare(case, whole.to_arrow(), expected, what)
         last = dice.randint(1, max(rows, 1) + 1)
         tail = store.join(key="id", tables={"t": "*"}, how="left", last=last)

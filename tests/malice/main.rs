@@ -224,9 +224,11 @@ impl<'a> Reading<'a> {
         let mut outcome = Outcome::Error;
         // The machine may be busy: only what takes long twice takes long.
         for _ in 0..2 {
-            let began = Instant::now();
+            let (began, worked) = (Instant::now(), work());
             outcome = self.once(file, sound, &path, what);
-            took = took.min(began.elapsed());
+            let passed = began.elapsed();
+            // Time that others had does not count, as far as the kernel tells.
+            took = took.min(if passed < LONGEST { passed } else { passed.min(work() - worked) });
             if took < LONGEST {
                 break;
             }
@@ -297,6 +299,15 @@ fn beside(path: &Path, folder: &Path, key: &str) -> hypostyle::Result<usize> {
         rows += store.join_with(&spec, &options())?.num_rows();
     }
     Ok(rows)
+}
+
+/// The processor time that this process has taken, in hundredths of a second.
+fn work() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields = stat.rsplit_once(')').unwrap().1.split_whitespace();
+    // In user mode and in the kernel's.
+    let ticks: u64 = fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+    Duration::from_millis(10 * ticks)
 }
 
 /// The most memory that this process had.

@@ -13,7 +13,7 @@ use crate::encoding::Fault;
 use crate::error::{Error, Result};
 use crate::file::ParquetFile;
 use crate::page::check_size;
-use crate::page::header::PageHeader;
+use crate::page::header::{PageHeader, PageKind};
 use crate::page::thrift::ThriftError;
 use crate::reading::Reading;
 use crate::run::Run;
@@ -70,6 +70,15 @@ impl Allowed {
                 header.size, self.bytes
             ))
             .hint("raise --memory-limit")));
+        }
+        if let PageKind::Dictionary { values, .. } = header.page
+            && values > header.size
+        {
+            // No value of a dictionary takes less than a byte.
+            return Some(Err(Error::corrupt(format!(
+                "{} bytes are not the {values} values of a dictionary",
+                header.size
+            ))));
         }
         Some(match check_size(self.codec, header.stored, header.size) {
             Err(Fault::Corrupt(what)) => Err(Error::corrupt(what)),

@@ -382,6 +382,13 @@ fn a_page_of_the_general_reader_is_refused_before_it_is_decompressed_too() {
             }
         });
     }
+    // A dictionary that says it has more values than bytes: the crate made room for two billion.
+    let dictionary = Page::dictionary(i64::from(i32::MAX), &[1, 0, 0, 0, 7]);
+    let indexed = [dictionary, Page::v1(2, RLE_DICTIONARY, &[1, 4, 0])];
+    of_file(&file(sound, &indexed), |path| {
+        let error = read(path, &RowRanges::all(2), &Run::default()).unwrap_err();
+        assert!(error.message().contains("values of a dictionary"), "{error}");
+    });
     // More than its bytes can become, although there is memory for it.
     let small = Page::v1(rows, PLAIN, &frame[..100]).with(|p| p.size = 64 << 20);
     of_file(&file(column, &[small]), |path| {
