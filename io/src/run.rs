@@ -142,7 +142,7 @@ impl Run {
 
     /// Bytes of the memory limit that nobody has reserved.
     pub(crate) fn memory_left(&self) -> u64 {
-        self.memory_limit.saturating_sub(self.memory_used.load(Ordering::Relaxed))
+        self.reading.memory.left()
     }
 
     /// The most bytes that were reserved at one time.

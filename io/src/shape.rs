@@ -35,7 +35,7 @@ pub(crate) fn check_lists(thrift: &[u8]) -> Result<()> {
         [0xf1 | 0xf2, a, b, c, ..] => (a & b & c) >= 0x80,
         _ => false,
     };
-    if thrift.windows(4).any(may_be) && Thrift(thrift).find_field(-1, LEVELS).is_none() {
+    if thrift.windows(4).any(may_be) && Thrift(thrift).find_field(Thrift::NO_FIELD, LEVELS).is_none() {
         return Err(Error::corrupt("its lists are longer than its bytes").hint("write the file again"));
     }
     Ok(())
@@ -58,7 +58,7 @@ fn check_schema(footer: &[u8]) -> Option<Result<()>> {
         if from.find_field(CHILDREN, LEVELS)? {
             children = from.signed()?;
             // The numbers of the fields behind it do not matter.
-            from.find_field(-1, LEVELS)?;
+            from.find_field(Thrift::NO_FIELD, LEVELS)?;
         }
         match u64::try_from(children) {
             Ok(0) => {
@@ -130,6 +130,9 @@ mod tests {
         let open = &sound[..sound.len() - 1];
         // Field 100: the list, and a text that has the same bytes.
         let forged = [open, &[0x09, 0xc8, 0x01], &list, &[0]].concat();
+        // In the field -1, which a walk to a field that there is none of must not take for it.
+        let negative = [open, &[0x09, 0x01], &list, &[0]].concat();
+        assert_eq!(check_footer(&negative).unwrap_err().kind(), ErrorKind::Corrupt);
         let text = [open, &[0x08, 0xc8, 0x01, 6], &list, &[0]].concat();
         assert_eq!(check_footer(&forged).unwrap_err().kind(), ErrorKind::Corrupt);
         check_footer(&text).unwrap();

@@ -38,6 +38,9 @@ fn is_orders(bytes: &[u8]) -> bool {
 pub(crate) struct Thrift<'a>(pub(crate) &'a [u8]);
 
 impl Thrift<'_> {
+    /// To be looked for by who wants to come to the end of a struct.
+    pub(crate) const NO_FIELD: i64 = i64::MIN;
+
     /// The type of a struct.
     pub(crate) const STRUCT: u8 = 12;
 
@@ -55,6 +58,8 @@ impl Thrift<'_> {
                 0 => self.signed()?,
                 step => number.saturating_add(i64::from(step)),
             };
+            // Numbers have 16 bits, and so none is the one that stands for no field.
+            i16::try_from(number).ok()?;
             if number == wanted {
                 return Some(true);
             }
@@ -77,8 +82,7 @@ impl Thrift<'_> {
                 let depth = depth.checked_sub(1)?;
                 (0..len).try_for_each(|_| self.step_over(kind, depth))
             }
-            // No field has the number -1.
-            12 => self.find_field(-1, depth).map(drop),
+            12 => self.find_field(Self::NO_FIELD, depth).map(drop),
             _ => None,
         }
     }
