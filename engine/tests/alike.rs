@@ -253,7 +253,7 @@ fn opened(folder: &Path, name: &str, columns: Vec<(&str, arrow_array::ArrayRef)>
     writer.write(&batch).unwrap();
     writer.close().unwrap();
     let file = ParquetFile::open(&path, IoMode::Pread, &Run::default()).unwrap();
-    Arc::new(Table::new(name, vec![Arc::new(file)], Missing::Error).unwrap())
+    Arc::new(Table::new(name, vec![file], Missing::Error).unwrap())
 }
 
 fn joined(tables: &[Arc<Table>], how: How) -> JoinRequest {
