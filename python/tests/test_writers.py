@@ -1,7 +1,7 @@
 """Files that pyarrow, Polars and DuckDB write, over all that each can be told, read as pyarrow reads them.
 
-A case is a seed: ``HYPOSTYLE_WRITERS=17 pytest tests/test_writers.py`` repeats case 17, and ``HYPOSTYLE_WRITERS=0:5000``
-runs so many.
+A case is a seed: ``HYPOSTYLE_WRITERS=17 pytest tests/test_writers.py`` repeats case 17, and
+``HYPOSTYLE_WRITERS=0:5000`` runs so many.
 """
 
 from __future__ import annotations
@@ -136,11 +136,17 @@ def column(random: np.random.Generator, type: pa.DataType, kind: str, rows: int,
     if pa.types.is_decimal(type):
         digits = min(type.precision, 18)
         values = of_bits(60) % 10**digits
-        cells = [None if null else Decimal(int(v)).scaleb(-type.scale) for v, null in zip(values, mask, strict=True)]
+        cells = [
+            None if null else Decimal(int(v)).scaleb(-type.scale)
+            for v, null in zip(values, mask, strict=True)
+        ]
         return pa.array(cells, type)
     if pa.types.is_fixed_size_binary(type):
         width = type.byte_width
-        cells = [None if n else int(v).to_bytes(8, "little", signed=True).ljust(16, b"\7")[:width] for v, n in zip(of_bits(64), mask, strict=True)]
+        cells = [
+            None if n else int(v).to_bytes(8, "little", signed=True).ljust(16, b"\7")[:width]
+            for v, n in zip(of_bits(64), mask, strict=True)
+        ]
         return pa.array(cells, type)
     if pa.types.is_floating(type):
         width = type.bit_width
@@ -148,7 +154,9 @@ def column(random: np.random.Generator, type: pa.DataType, kind: str, rows: int,
         return pa.array(values, type, mask=mask, from_pandas=False)
     if pa.types.is_integer(type):
         signed = of_bits(type.bit_width)
-        return pa.array(signed.astype(f"i{type.bit_width // 8}").view(type.to_pandas_dtype()), type, mask=mask)
+        return pa.array(
+            signed.astype(f"i{type.bit_width // 8}").view(type.to_pandas_dtype()), type, mask=mask
+        )
     if pa.types.is_date64(type):
         return pa.array(of_bits(16).astype("i8") * 86_400_000, pa.int64(), mask=mask).view(type)
     if pa.types.is_time(type):
@@ -199,7 +207,11 @@ def make(seed: int) -> Case:
             }
             if dice.random() < 0.5:
                 options["use_dictionary"] = [name for name in names if dice.random() < 0.5]
-                encoded = {n: dice.choice(encodings(columns[n].type)) for n in names if n not in options["use_dictionary"]}
+                encoded = {
+                    n: dice.choice(encodings(columns[n].type))
+                    for n in names
+                    if n not in options["use_dictionary"]
+                }
                 options["column_encoding"] = {name: e for name, e in encoded.items() if e is not None} or None
         case "polars":
             options |= {
@@ -242,13 +254,20 @@ def write(case: Case, path: Path) -> bool:
         case "polars":
             pl.from_arrow(case.table).write_parquet(path, **options)  # type: ignore[union-attr]
         case _:
-            settings = ", ".join(f"{name} '{value}'" if isinstance(value, str) else f"{name} {value}" for name, value in options.items())
+            settings = ", ".join(
+                f"{name} '{value}'" if isinstance(value, str) else f"{name} {value}"
+                for name, value in options.items()
+            )
             with duckdb.connect() as connection:
                 connection.execute("SET TimeZone = 'UTC'")
                 connection.register("made", case.table)
                 try:
                     connection.execute(f"COPY (FROM made) TO '{path}' (FORMAT parquet, {settings})")
-                except (duckdb.NotImplementedException, duckdb.ConversionException, duckdb.InvalidInputException):
+                except (
+                    duckdb.NotImplementedException,
+                    duckdb.ConversionException,
+                    duckdb.InvalidInputException,
+                ):
                     return False
     return True
 
@@ -268,8 +287,8 @@ def plain(column: pa.ChunkedArray) -> pa.Array:
 def same(case: Case, ours: pa.DataType, theirs: pa.DataType) -> bool:
     """Whether two types are one, but for what pyarrow does not take from the Arrow schema in a footer."""
     if pa.types.is_timestamp(ours) and pa.types.is_timestamp(theirs):
-        # What is stored in 96 bits, pyarrow reads as nanoseconds; and of a zoned column whose unit is not that of
-        # the schema, the zone is UTC here.
+        # What is stored in 96 bits, pyarrow reads as nanoseconds; and of a zoned column whose unit is not
+        # that of the schema, the zone is UTC here.
         is_int96 = case.options.get("use_deprecated_int96_timestamps", False)
         return is_int96 or (ours.unit == theirs.unit and (ours.tz is None) == (theirs.tz is None))
     if pa.types.is_date64(ours):
@@ -283,7 +302,9 @@ def compare(case: Case, found: pa.Table, expected: pa.Table, what: str) -> None:
     assert found.num_rows == expected.num_rows, what
     for name in expected.column_names:
         ours, theirs = found[name], expected[name]
-        assert same(case, ours.type, theirs.type), f"{what}: {name} is {ours.type}, and {theirs.type} to pyarrow"
+        assert same(case, ours.type, theirs.type), (
+            f"{what}: {name} is {ours.type}, and {theirs.type} to pyarrow"
+        )
         theirs = theirs if ours.type == theirs.type else theirs.cast(ours.type)
         assert ours.null_count == theirs.null_count, f"{what}: {name}"
         assert plain(ours).equals(plain(theirs)), f"{what}: {name}\n{ours}\n{theirs}"
@@ -319,7 +340,8 @@ def check(case: Case, folder: Path) -> str:
         try:
             whole = store.join(key="id", tables={"t": "*"}, how="left")
         except hs.Corrupt as error:
-            # In nested columns, which the `parquet` crate reads, it refuses what DuckDB writes of 32-bit integers.
+            # Of nested columns, which the `parquet` crate reads, it refuses what DuckDB writes of 32-bit
+            # integers.
             if case.writer == "duckdb" and "'min_delta' too large" in str(error):
                 return "duckdb, of which the parquet crate refuses a nested column"
             raise
