@@ -95,7 +95,7 @@ def types(writer: str) -> list[pa.DataType]:
     return plain
 
 
-def numbers(random: np.random.Generator, kind: str, rows: int, bits: int) -> np.ndarray[Any, Any]:
+def numbers(random: np.random.Generator, kind: str, rows: int, bits: int) -> Any:
     """Return integers of so many bits that follow one another in a way that encodings care for."""
     low, high = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
     match kind:
@@ -115,7 +115,7 @@ def column(random: np.random.Generator, type: pa.DataType, kind: str, rows: int,
     if nulls and random.random() < 0.3:
         mask = np.repeat(random.random(rows // 40 + 1) < nulls, 40)[:rows]
 
-    def of_bits(bits: int) -> np.ndarray[Any, Any]:
+    def of_bits(bits: int) -> Any:
         return numbers(random, kind, rows, bits)
 
     def word(number: int) -> str:
@@ -143,11 +143,11 @@ def column(random: np.random.Generator, type: pa.DataType, kind: str, rows: int,
         return pa.array(cells, type)
     if pa.types.is_fixed_size_binary(type):
         width = type.byte_width
-        cells = [
+        texts = [
             None if n else int(v).to_bytes(8, "little", signed=True).ljust(16, b"\7")[:width]
             for v, n in zip(of_bits(64), mask, strict=True)
         ]
-        return pa.array(cells, type)
+        return pa.array(texts, type)
     if pa.types.is_floating(type):
         width = type.bit_width
         values = of_bits(width).astype(f"i{width // 8}").view(f"f{width // 8}")
@@ -290,10 +290,10 @@ def same(case: Case, ours: pa.DataType, theirs: pa.DataType) -> bool:
         # What is stored in 96 bits, pyarrow reads as nanoseconds; and of a zoned column whose unit is not
         # that of the schema, the zone is UTC here.
         is_int96 = case.options.get("use_deprecated_int96_timestamps", False)
-        return is_int96 or (ours.unit == theirs.unit and (ours.tz is None) == (theirs.tz is None))
+        return bool(is_int96 or (ours.unit == theirs.unit and (ours.tz is None) == (theirs.tz is None)))
     if pa.types.is_date64(ours):
-        return pa.types.is_date32(theirs)
-    return ours.equals(theirs)
+        return bool(pa.types.is_date32(theirs))
+    return bool(ours.equals(theirs))
 
 
 def compare(case: Case, found: pa.Table, expected: pa.Table, what: str) -> None:
