@@ -105,7 +105,9 @@ impl Frame {
     fn snapshot(&self) -> Option<u64> {
         match self.stats.as_ref() {
             Stats::Own(stats) => stats.snapshot,
-            Stats::Told(json) => serde_json::from_str::<serde_json::Value>(json).ok()?.get("snapshot")?.as_u64(),
+            Stats::Told(json) => {
+                serde_json::from_str::<serde_json::Value>(json).ok()?.get("snapshot")?.as_u64()
+            }
         }
     }
 

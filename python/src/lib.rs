@@ -26,7 +26,7 @@ use pyo3::prelude::pymodule;
 #[pymodule(gil_used = false)]
 mod _native {
     #[pymodule_init]
-    fn init(_module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
+    fn on_import(_module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
         super::ffi::only_in_main_interpreter()
     }
 

@@ -102,7 +102,9 @@ pub(crate) fn wait_apart<T: Send + 'static>(
             }
         };
         let note = match done {
-            Some(Ok(done)) => told(&done).map(|done| format!("it was done before it could be stopped: {done}")),
+            Some(Ok(done)) => {
+                told(&done).map(|done| format!("it was done before it could be stopped: {done}"))
+            }
             Some(Err(error)) if error.kind() == ErrorKind::Cancelled => None,
             Some(Err(error)) => Some(format!("it failed before it could be stopped: {error}")),
             None => Some("it goes on, and what becomes of it is not known".to_owned()),
