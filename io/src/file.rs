@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::footer::{self, Tail, guarded};
 use crate::opening::Opening;
 use crate::platform::Identity;
-use crate::reach::{Place, Reach, written_to};
+use crate::reach::{Place, Reach, unless_changed, written_to};
 use crate::reading::Reading;
 use crate::requests::{Request, goes_on};
 use crate::run::Run;
@@ -73,20 +73,28 @@ impl ParquetFile {
     pub(crate) fn open_here(place: &Place, mode: IoMode, run: &Run) -> Result<Self> {
         let path = place.path();
         let (source, identity) = source::open(path, mode)?;
+        let opened = Self::of_source(place, Arc::clone(&source), identity, run);
+        let file = opened.map_err(|error| {
+            unless_changed(error, || source.identity().is_ok_and(|now| !identity.same_content(&now)))
+                .path(path)
+        })?;
+        tracing::info!(path = %path.display(), rows = file.rows(), groups = file.row_groups(), "opened");
+        Ok(file)
+    }
+
+    fn of_source(place: &Place, source: Arc<dyn Source>, identity: Identity, run: &Run) -> Result<Self> {
+        let path = place.path();
         let tail = footer::find(source.len(), |from, to| {
             run.counters.read(to - from);
             let len = usize::try_from(to - from).map_err(|_| Error::limit("the footer is too large"))?;
             source.read(from, len).map_err(|e| Error::from_io(path, e))
-        });
-        let tail = tail.map_err(|e| e.path(path))?;
+        })?;
         let reach = (place.ways().len() > 1).then(|| Reach::new(place));
         if let Some(reach) = &reach {
             reach.seal_with(&tail);
         }
         let from = From { here: Some(source), reach, tail: None, indexes: Mutex::default() };
-        let file = Self::from_tail(path, from, identity, &tail, run).map_err(|e| e.path(path))?;
-        tracing::info!(path = %path.display(), rows = file.rows(), groups = file.row_groups(), "opened");
-        Ok(file)
+        Self::from_tail(path, from, identity, &tail, run)
     }
 
     /// A file that a thread of its mount has opened.
