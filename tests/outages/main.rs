@@ -3,6 +3,7 @@
 //! Apart from `tests/mounts`, which measures milliseconds: these keep all cores busy.
 
 #![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it should be")]
 
 mod killed;
 mod rewrites;

@@ -111,7 +111,7 @@ fn a_transaction_that_is_cancelled_ends_at_its_next_step_and_leaves_nothing() {
         let options = TransactionOptions { run: Some(Arc::clone(&run)), ..Default::default() };
         let cancel = |at: &str| {
             if step == at {
-                run.cancel()
+                run.cancel();
             }
         };
         let outcome = std::thread::scope(|scope| {
