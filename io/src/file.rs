@@ -9,6 +9,7 @@ use ahash::RandomState;
 use arrow_schema::{Field, SchemaRef};
 use bytes::Bytes;
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use parquet::arrow::parquet_to_arrow_schema;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 
@@ -55,7 +56,8 @@ pub struct ParquetFile {
 #[derive(Debug)]
 struct Names {
     hasher: RandomState,
-    places: HashTable<usize>,
+    /// The first column of each name, and whether there is another one. A forged file has thousands of one name.
+    places: HashTable<(usize, bool)>,
 }
 
 impl ParquetFile {
@@ -294,21 +296,24 @@ impl ParquetFile {
     /// The position of the root column of that name.
     pub(crate) fn root(&self, name: &str) -> Result<Option<usize>> {
         let fields = self.schema.fields();
+        let name_of = |at: usize| fields.get(at).map_or("", |field| field.name().as_str());
         let Names { hasher, places } = self.names.get_or_init(|| {
             let hasher = RandomState::new();
-            let hash = |at: &usize| hasher.hash_one(fields.get(*at).map_or("", |field| field.name()));
             let mut places = HashTable::with_capacity(fields.len());
             for at in 0..fields.len() {
-                places.insert_unique(hash(&at), at, hash);
+                let name = name_of(at);
+                let same = |(other, _): &(usize, bool)| name_of(*other) == name;
+                let rehash = |(other, _): &(usize, bool)| hasher.hash_one(name_of(*other));
+                match places.entry(hasher.hash_one(name), same, rehash) {
+                    Entry::Occupied(mut first) => first.get_mut().1 = true,
+                    Entry::Vacant(free) => drop(free.insert((at, false))),
+                }
             }
             Names { hasher, places }
         });
-        let mut found = places
-            .iter_hash(hasher.hash_one(name))
-            .filter(|at| fields.get(**at).is_some_and(|field| field.name() == name));
-        let first = found.next().copied();
-        match found.next() {
-            None => Ok(first),
+        match places.find(hasher.hash_one(name), |(at, _)| name_of(*at) == name) {
+            None => Ok(None),
+            Some((at, false)) => Ok(Some(*at)),
             Some(_) => Err(Error::unsupported("two columns of the file have this name")
                 .column(name)
                 .path(&self.path)

@@ -57,6 +57,7 @@ mod recycled;
 mod requests;
 mod rows;
 mod run;
+mod shape;
 mod signed;
 mod slab;
 mod source;
