@@ -575,8 +575,8 @@ class ManagedStore:
         Returns
         -------
         dict
-            ``findings`` (``table``, ``path`` and ``what`` of each), ``actions``, ``applied`` (whether these were
-            done), and the ``newest`` snapshot.
+            ``findings`` (``table``, ``path`` and ``what`` of each), ``actions``, ``applied`` (whether these
+            were done), and the ``newest`` snapshot.
 
         Examples
         --------
