@@ -107,7 +107,7 @@ class Transaction:
 
         Parameters
         ----------
-        table, data, mode, key, start, end
+        table, data, mode, key, start, end : as for a store
             As :meth:`Store.write` takes them.
 
         Raises
@@ -131,7 +131,7 @@ class Transaction:
 
         Parameters
         ----------
-        table, start, end, all
+        table, start, end, all : as for a store
             As :meth:`Store.delete` takes them.
 
         Raises
@@ -575,8 +575,8 @@ class ManagedStore:
         Returns
         -------
         dict
-            ``findings`` (``table``, ``path`` and ``what`` of each), ``actions``, whether they were ``applied``,
-            and the ``newest`` snapshot.
+            ``findings`` (``table``, ``path`` and ``what`` of each), ``actions``, ``applied`` (whether these
+            were done), and the ``newest`` snapshot.
 
         Examples
         --------

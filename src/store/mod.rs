@@ -263,8 +263,7 @@ impl Store {
         let managed = self.managed_within(run)?;
         let as_of = request::as_of(spec, options)?;
         if managed.is_none() && as_of.is_some() {
-            return Err(Error::invalid("`as_of` needs a managed store, and the root is none")
-                .hint("`hypostyle init` makes it one"));
+            return Err(no_snapshots());
         }
         loop {
             let newest = |managed: &std::sync::Arc<crate::managed::Managed>| {
@@ -301,6 +300,12 @@ impl Store {
     fn lane(&self, options: &JoinOptions) -> Lane {
         Lane { threads: options.threads, mount: self.roots.may_hang().then(|| self.base().to_owned()) }
     }
+}
+
+/// The error of a snapshot that is asked for where there are none.
+fn no_snapshots() -> Error {
+    Error::invalid("`as_of` needs a managed store, and the root is none")
+        .hint("`hypostyle init` makes it one")
 }
 
 #[cfg(test)]
