@@ -51,4 +51,6 @@ pub use managed::{
 };
 pub use output::{Format, OutputFile, readable, shortened, write_batch, write_file};
 pub use spec::{ColumnSpec, Columns, JoinSpec, Missing, RowsSpec, SpineSpec, TableSpec};
-pub use store::{FileReport, JoinOptions, Pending, Store, TableColumn, TableReport, fill_matrix, spawn};
+pub use store::{
+    FileReport, JoinOptions, Pending, Store, TableColumn, TableReport, fill_matrix, spawn, spawn_apart,
+};

@@ -79,7 +79,7 @@ stage_scripts() {
     local script
     for script in "${scripts[@]}"; do bash -n "$script"; done
     if command -v python3 >/dev/null; then
-        python3 - benches/{peers,growth}/{run,*.py} benches/peers/ways/*.py tools/instructions tools/valgrind/*.py <<'PYTHON'
+        python3 - benches/{peers,growth,cold}/{run,*.py} benches/peers/ways/*.py tools/instructions tools/valgrind/*.py <<'PYTHON'
 import ast, sys
 for path in sys.argv[1:]:
     ast.parse(open(path, encoding="utf-8").read(), path)
@@ -145,6 +145,7 @@ stage_faults() {
     # Only who may not mount(2) needs it; and who may not install it may still mount.
     command -v fusermount3 >/dev/null || debian fuse3 || true
     cargo test -p hypostyle-faultfs --locked -- --show-output 2>&1 | tee "$log"
+    [ -z "${HYPOSTYLE_LONG:-}" ] || export HYPOSTYLE_FAULT_CASES=${HYPOSTYLE_FAULT_CASES:-10000}
     cargo test -p hypostyle --test faults --locked -- --show-output 2>&1 | tee -a "$log"
     ! grep -q '^NOT RUN: ' "$log" || not_run "$(grep -m1 -o '^NOT RUN: .*' "$log" | cut -c10-)"
 }
@@ -293,6 +294,9 @@ stage_peers() {
     [ -z "${HYPOSTYLE_LONG:-}" ] || size=(--rows 70000 --columns 200)
     benches/peers/run --check
     benches/peers/run --quick
+    benches/cold/run --check
+    # What needs a mount is counted as not run by the stage `faults`.
+    [ ! -e /dev/fuse ] || benches/cold/run --quick --dir target/peers-cold
     target/tools/peers/bin/python benches/peers/check.py --tables 20 "${size[@]}" --dir target/peers
 }
 

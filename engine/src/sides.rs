@@ -59,9 +59,13 @@ impl Checked<'_> {
         let unknown: Vec<usize> =
             all.iter().copied().zip(&sides).filter_map(|(at, known)| known.is_none().then_some(at)).collect();
         let spine = match self.read(&unknown, Compared::WithFirst, Width::Usual, bounds, run)? {
-            Some(new) => self.take(&mut sides, &unknown, new, bounds, run)?,
+            Some(new) => {
+                let spine = self.take(&mut sides, &unknown, new, bounds, run)?;
+                self.remember(&sides, &unknown, bounds);
+                spine
+            }
             None => {
-                // One key needs the wide form, and so all do: what is known is of no use.
+                // One key needs the wide form, and so all do: what is known is of no use, nor is this to others.
                 origins.fill(READ);
                 let new = self.read(&all, Compared::No, Width::Wide, bounds, run)?.ok_or_else(too_wide)?;
                 self.take(&mut sides, &all, new, bounds, run)?
@@ -99,7 +103,7 @@ impl Checked<'_> {
         Ok(Some(New { spine, tables }))
     }
 
-    /// Puts new sides to those that are known, and tells later joins of them; gives the spine's.
+    /// Puts new sides to those that are known; gives the spine's.
     fn take(
         &self,
         sides: &mut [Option<Arc<SideKeys>>],
@@ -115,25 +119,26 @@ impl Checked<'_> {
             let may_be_as_first =
                 |first: &&Arc<SideKeys>| first.nulls == 0 || self.null_keys(*at) == self.null_keys(0);
             match side.or_else(|| first.filter(may_be_as_first).cloned()) {
-                Some(side) => self.keep(sides, *at, side, bounds),
+                Some(side) => put(sides, *at, side),
                 None => unlike.push(*at),
             }
         }
         if !unlike.is_empty() {
             let new = self.read(&unlike, Compared::No, Width::Usual, bounds, run)?.ok_or_else(too_wide)?;
             for (at, side) in unlike.iter().zip(new.tables) {
-                self.keep(sides, *at, side.ok_or_else(lost)?, bounds);
+                put(sides, *at, side.ok_or_else(lost)?);
             }
         }
         Ok(new.spine)
     }
 
-    fn keep(&self, sides: &mut [Option<Arc<SideKeys>>], at: usize, side: Arc<SideKeys>, bounds: &Bounds) {
-        if let (Some(remembered), Some(table)) = (&self.request.remembered, self.tables.get(at)) {
-            remembered.keep_side(self.side_of(at, table, bounds), &side);
-        }
-        if let Some(place) = sides.get_mut(at) {
-            *place = Some(side);
+    /// Tells later joins of the sides at `places`, which are of the usual width.
+    fn remember(&self, sides: &[Option<Arc<SideKeys>>], places: &[usize], bounds: &Bounds) {
+        let Some(remembered) = &self.request.remembered else { return };
+        for at in places {
+            if let (Some(table), Some(Some(side))) = (self.tables.get(*at), sides.get(*at)) {
+                remembered.keep_side(self.side_of(*at, table, bounds), side);
+            }
         }
     }
 
@@ -219,6 +224,12 @@ impl Checked<'_> {
         let columns = spine.key.iter().map(column).collect::<Option<Vec<_>>>();
         let columns = columns.ok_or_else(|| Error::internal("the spine lost its key"))?;
         Ok(Some(RawKeys { rows: RowRanges::all(spine.batch.num_rows() as u64), columns }))
+    }
+}
+
+fn put(sides: &mut [Option<Arc<SideKeys>>], at: usize, side: Arc<SideKeys>) {
+    if let Some(place) = sides.get_mut(at) {
+        *place = Some(side);
     }
 }
 

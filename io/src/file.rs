@@ -9,6 +9,7 @@ use ahash::RandomState;
 use arrow_schema::{Field, SchemaRef};
 use bytes::Bytes;
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use parquet::arrow::parquet_to_arrow_schema;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 
@@ -16,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::footer::{self, Tail, guarded};
 use crate::opening::Opening;
 use crate::platform::Identity;
-use crate::reach::{Place, Reach, written_to};
+use crate::reach::{Place, Reach, unless_changed, written_to};
 use crate::reading::Reading;
 use crate::requests::{Request, goes_on};
 use crate::run::Run;
@@ -55,7 +56,8 @@ pub struct ParquetFile {
 #[derive(Debug)]
 struct Names {
     hasher: RandomState,
-    places: HashTable<usize>,
+    /// The first column of each name, and whether there is another one. A forged file has thousands of one name.
+    places: HashTable<(usize, bool)>,
 }
 
 impl ParquetFile {
@@ -71,20 +73,28 @@ impl ParquetFile {
     pub(crate) fn open_here(place: &Place, mode: IoMode, run: &Run) -> Result<Self> {
         let path = place.path();
         let (source, identity) = source::open(path, mode)?;
+        let opened = Self::of_source(place, Arc::clone(&source), identity, run);
+        let file = opened.map_err(|error| {
+            unless_changed(error, || source.identity().is_ok_and(|now| !identity.same_content(&now)))
+                .path(path)
+        })?;
+        tracing::info!(path = %path.display(), rows = file.rows(), groups = file.row_groups(), "opened");
+        Ok(file)
+    }
+
+    fn of_source(place: &Place, source: Arc<dyn Source>, identity: Identity, run: &Run) -> Result<Self> {
+        let path = place.path();
         let tail = footer::find(source.len(), |from, to| {
             run.counters.read(to - from);
             let len = usize::try_from(to - from).map_err(|_| Error::limit("the footer is too large"))?;
             source.read(from, len).map_err(|e| Error::from_io(path, e))
-        });
-        let tail = tail.map_err(|e| e.path(path))?;
+        })?;
         let reach = (place.ways().len() > 1).then(|| Reach::new(place));
         if let Some(reach) = &reach {
             reach.seal_with(&tail);
         }
         let from = From { here: Some(source), reach, tail: None, indexes: Mutex::default() };
-        let file = Self::from_tail(path, from, identity, &tail, run).map_err(|e| e.path(path))?;
-        tracing::info!(path = %path.display(), rows = file.rows(), groups = file.row_groups(), "opened");
-        Ok(file)
+        Self::from_tail(path, from, identity, &tail, run)
     }
 
     /// A file that a thread of its mount has opened.
@@ -286,21 +296,24 @@ impl ParquetFile {
     /// The position of the root column of that name.
     pub(crate) fn root(&self, name: &str) -> Result<Option<usize>> {
         let fields = self.schema.fields();
+        let name_of = |at: usize| fields.get(at).map_or("", |field| field.name().as_str());
         let Names { hasher, places } = self.names.get_or_init(|| {
             let hasher = RandomState::new();
-            let hash = |at: &usize| hasher.hash_one(fields.get(*at).map_or("", |field| field.name()));
             let mut places = HashTable::with_capacity(fields.len());
             for at in 0..fields.len() {
-                places.insert_unique(hash(&at), at, hash);
+                let name = name_of(at);
+                let same = |(other, _): &(usize, bool)| name_of(*other) == name;
+                let rehash = |(other, _): &(usize, bool)| hasher.hash_one(name_of(*other));
+                match places.entry(hasher.hash_one(name), same, rehash) {
+                    Entry::Occupied(mut first) => first.get_mut().1 = true,
+                    Entry::Vacant(free) => drop(free.insert((at, false))),
+                }
             }
             Names { hasher, places }
         });
-        let mut found = places
-            .iter_hash(hasher.hash_one(name))
-            .filter(|at| fields.get(**at).is_some_and(|field| field.name() == name));
-        let first = found.next().copied();
-        match found.next() {
-            None => Ok(first),
+        match places.find(hasher.hash_one(name), |(at, _)| name_of(*at) == name) {
+            None => Ok(None),
+            Some((at, false)) => Ok(Some(*at)),
             Some(_) => Err(Error::unsupported("two columns of the file have this name")
                 .column(name)
                 .path(&self.path)

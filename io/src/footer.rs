@@ -13,6 +13,7 @@ use parquet::file::metadata::{
 
 use crate::error::{Error, Result};
 use crate::run::Run;
+use crate::shape::check_footer;
 use crate::signed::has_encrypted_columns;
 
 /// The tail that is read at once; most footers lie within it.
@@ -79,6 +80,7 @@ pub(crate) fn parse(tail: &Tail, run: &Run) -> Result<ParquetMetaData> {
     if has_encrypted_columns(bytes) {
         return Err(encrypted());
     }
+    check_footer(bytes)?;
     // What nobody here looks at is stepped over.
     let options = ParquetMetaDataOptions::new()
         .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)

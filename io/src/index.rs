@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::file::ParquetFile;
 use crate::footer::guarded;
 use crate::run::Run;
+use crate::shape::check_lists;
 
 /// Where the pages of a chunk are, and the first row of each; `None` if the writer did not say.
 ///
@@ -146,6 +147,7 @@ fn read(file: &ParquetFile, range: Option<Range<u64>>, run: &Run) -> Result<Opti
     let len =
         usize::try_from(range.end - range.start).map_err(|_| Error::corrupt("a page index is too large"))?;
     let bytes = file.read(range.start, len, Vec::new(), &run.reading)?;
+    check_lists(&bytes)?;
     // It is looked at again by whoever decodes the pages, and by the next join.
     file.keep_at_hand(range.start, &bytes);
     Ok(Some(bytes))

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::file::ParquetFile;
 use crate::platform::Identity;
-use crate::reach::{Found, Place, Reach, written_to};
+use crate::reach::{Found, Place, Reach, unless_changed, written_to};
 use crate::requests::{Request, goes_on};
 use crate::run::Run;
 use crate::source::IoMode;
@@ -80,7 +80,13 @@ fn from_found(
                 run.reading.came_from(root, tail.bytes.len() as u64);
             }
             reach.seal_with(&tail);
-            ParquetFile::open_there(reach, root, identity, &tail, run).map(Arc::new)
+            let opened = ParquetFile::open_there(Arc::clone(&reach), root, identity, &tail, run);
+            opened.map(Arc::new).map_err(|error| {
+                unless_changed(error, || {
+                    let changed = |error: Error| error.kind() == ErrorKind::Changed;
+                    reach.check(&run.reading.rules).into_iter().any(|asked| asked.wait().is_err_and(changed))
+                })
+            })
         }
     }
 }

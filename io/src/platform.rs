@@ -95,11 +95,27 @@ impl Identity {
     }
 }
 
+/// How often a call that a signal interrupts is made again at once. A daemon can say so for ever, so there is an end;
+/// what then becomes of it is the caller's business, like any other error that may pass.
+const INTERRUPTIONS: u32 = 16;
+
+/// Makes a call that a signal may interrupt.
+fn uninterrupted<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> std::io::Result<T> {
+    let mut left = INTERRUPTIONS;
+    loop {
+        match call() {
+            Err(rustix::io::Errno::INTR) if left > 0 => left -= 1,
+            outcome => return outcome.map_err(Into::into),
+        }
+    }
+}
+
 /// Opens a regular file, and nothing else; a named pipe is not waited for.
 pub(crate) fn open_regular(path: &std::path::Path) -> std::io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
-    let file = std::fs::OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
+    use rustix::fs::{Mode, OFlags};
+    // Not by the standard library, which opens again for as long as it is interrupted.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(uninterrupted(|| rustix::fs::open(path, flags, Mode::empty()))?);
     if !file.metadata()?.is_file() {
         return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a regular file"));
     }
@@ -108,20 +124,26 @@ pub(crate) fn open_regular(path: &std::path::Path) -> std::io::Result<File> {
 
 /// Reads from `offset` into the spare capacity, once; how many bytes came, 0 at the end of the file.
 pub(crate) fn append_at(file: &File, bytes: &mut Vec<u8>, offset: u64) -> std::io::Result<usize> {
-    loop {
-        match rustix::io::pread(file, rustix::buffer::spare_capacity(bytes), offset) {
-            Err(rustix::io::Errno::INTR) => {}
-            other => return Ok(other?),
-        }
-    }
+    uninterrupted(|| rustix::io::pread(file, rustix::buffer::spare_capacity(bytes), offset))
 }
 
 /// Reads from `offset` into `into`, once; how many bytes came, 0 at the end of the file.
 pub(crate) fn read_at(file: &File, into: &mut [u8], offset: u64) -> std::io::Result<usize> {
+    uninterrupted(|| rustix::io::pread(file, &mut *into, offset))
+}
+
+/// All bytes of a regular file that is known to be small.
+///
+/// # Errors
+/// Those of the operating system; also when the file is interrupted for ever, where the standard library reads on.
+pub fn read_small(path: &std::path::Path) -> std::io::Result<Vec<u8>> {
+    let file = open_regular(path)?;
+    let mut bytes = Vec::new();
     loop {
-        match rustix::io::pread(file, &mut *into, offset) {
-            Err(rustix::io::Errno::INTR) => {}
-            other => return Ok(other?),
+        bytes.try_reserve(4096).map_err(|_| std::io::Error::from(std::io::ErrorKind::OutOfMemory))?;
+        let at = bytes.len() as u64;
+        if append_at(&file, &mut bytes, at)? == 0 {
+            return Ok(bytes);
         }
     }
 }
@@ -266,4 +288,21 @@ pub fn descriptors_for_files() -> usize {
     let limit = limit.map_or(usize::MAX, |l| usize::try_from(l).unwrap_or(usize::MAX));
     // A process needs some for itself, and reads that reopen a file need one each.
     if limit < 256 { limit / 4 } else { limit / 2 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_is_interrupted_is_made_again_but_not_for_ever() {
+        for (interruptions, expected) in [(0, Ok(1)), (3, Ok(4)), (u32::MAX, Err(INTERRUPTIONS + 1))] {
+            let mut calls = 0;
+            let outcome = uninterrupted(|| {
+                calls += 1;
+                if calls > interruptions { Ok(()) } else { Err(rustix::io::Errno::INTR) }
+            });
+            assert_eq!(outcome.map(|()| calls).map_err(|_| calls), expected);
+        }
+    }
 }

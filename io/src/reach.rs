@@ -236,6 +236,12 @@ impl Reach {
                 counted.counters.read(to - from);
                 let len = usize::try_from(to - from).map_err(|_| Error::limit("the footer is too large"))?;
                 retried(wanted, || read_exactly(file.get(), from, len)).map_err(io)
+            });
+            let tail = tail.map_err(|error| {
+                unless_changed(error, || {
+                    let now = retried(wanted, || Identity::asked_anew(file.get()));
+                    now.is_ok_and(|now| !identity.same_content(&now))
+                })
             })?;
             way.keep(file, identity);
             Ok(Found::New { identity, tail })
@@ -342,6 +348,13 @@ impl Way {
 pub(crate) fn written_to() -> Error {
     Error::new(ErrorKind::Changed, "the file was written to while it was read")
         .hint("write a new file and rename it over the old one, and ask again")
+}
+
+/// What is wrong with a file that was looked at; that it `changed` meanwhile, if it seems to be no sound file and did.
+pub(crate) fn unless_changed(error: Error, changed: impl FnOnce() -> bool) -> Error {
+    let looks_wrong =
+        matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Unsupported | ErrorKind::Internal);
+    if looks_wrong && changed() { written_to() } else { error }
 }
 
 /// Whether a descriptor is of no use any more, though the path may be.

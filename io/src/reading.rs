@@ -77,6 +77,10 @@ impl Memory {
         self.limit
     }
 
+    pub(crate) fn left(&self) -> u64 {
+        self.limit.saturating_sub(self.used.load(Ordering::Relaxed))
+    }
+
     pub(crate) fn peak(&self) -> u64 {
         self.peak.load(Ordering::Relaxed)
     }

@@ -140,6 +140,11 @@ impl Run {
         Ok(Reserved { run: self, bytes })
     }
 
+    /// Bytes of the memory limit that nobody has reserved.
+    pub(crate) fn memory_left(&self) -> u64 {
+        self.reading.memory.left()
+    }
+
     /// The most bytes that were reserved at one time.
     pub fn memory_peak(&self) -> u64 {
         self.reading.memory.peak()

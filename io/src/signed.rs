@@ -35,11 +35,17 @@ fn is_orders(bytes: &[u8]) -> bool {
 }
 
 /// Bytes in thrift's compact form; `None` from its methods means that they end too early or make no sense.
-struct Thrift<'a>(&'a [u8]);
+pub(crate) struct Thrift<'a>(pub(crate) &'a [u8]);
 
 impl Thrift<'_> {
+    /// To be looked for by who wants to come to the end of a struct.
+    pub(crate) const NO_FIELD: i64 = i64::MIN;
+
+    /// The type of a struct.
+    pub(crate) const STRUCT: u8 = 12;
+
     /// Steps over a struct to its end, or to the field with the number `wanted`.
-    fn find_field(&mut self, wanted: i64, depth: u32) -> Option<bool> {
+    pub(crate) fn find_field(&mut self, wanted: i64, depth: u32) -> Option<bool> {
         let depth = depth.checked_sub(1)?;
         let mut number = 0i64;
         loop {
@@ -52,6 +58,8 @@ impl Thrift<'_> {
                 0 => self.signed()?,
                 step => number.saturating_add(i64::from(step)),
             };
+            // Numbers have 16 bits, and so none is the one that stands for no field.
+            i16::try_from(number).ok()?;
             if number == wanted {
                 return Some(true);
             }
@@ -69,16 +77,21 @@ impl Thrift<'_> {
             7 => self.skip(8),
             8 => self.unsigned().and_then(|len| self.skip(len)),
             9 | 10 => {
-                let head = self.byte()?;
-                let len = if head >> 4 == 15 { self.unsigned()? } else { u64::from(head >> 4) };
+                let (kind, len) = self.list()?;
                 // Every element takes a byte at least, so a forged length ends with the bytes.
                 let depth = depth.checked_sub(1)?;
-                (0..len).try_for_each(|_| self.step_over(head & 0x0f, depth))
+                (0..len).try_for_each(|_| self.step_over(kind, depth))
             }
-            // No field has the number -1.
-            12 => self.find_field(-1, depth).map(drop),
+            12 => self.find_field(Self::NO_FIELD, depth).map(drop),
             _ => None,
         }
+    }
+
+    /// The head of a list: the type of its elements, and how many.
+    pub(crate) fn list(&mut self) -> Option<(u8, u64)> {
+        let head = self.byte()?;
+        let len = if head >> 4 == 15 { self.unsigned()? } else { u64::from(head >> 4) };
+        Some((head & 0x0f, len))
     }
 
     fn byte(&mut self) -> Option<u8> {
@@ -105,7 +118,7 @@ impl Thrift<'_> {
     }
 
     /// Zigzag: 0, -1, 1, -2, …
-    fn signed(&mut self) -> Option<i64> {
+    pub(crate) fn signed(&mut self) -> Option<i64> {
         let value = self.unsigned()?;
         let half = i64::try_from(value >> 1).ok()?;
         Some(if value & 1 == 0 { half } else { -half - 1 })

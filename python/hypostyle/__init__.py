@@ -36,10 +36,11 @@ from hypostyle._errors import (
     WrongType,
 )
 from hypostyle._frame import Frame
+from hypostyle._managed import Commit, Transaction
 from hypostyle._native import version as _version
 from hypostyle._schema import Schema
 from hypostyle._spec import JoinSpec
-from hypostyle._store import Explanation, Store, TableDescription, open
+from hypostyle._store import Explanation, Store, TableDescription, init, open
 
 __version__ = _version()
 
@@ -47,6 +48,7 @@ __all__ = [
     "Cancelled",
     "Changed",
     "Column",
+    "Commit",
     "Conflict",
     "Corrupt",
     "Explanation",
@@ -62,9 +64,11 @@ __all__ = [
     "Store",
     "TableDescription",
     "Timeout",
+    "Transaction",
     "Unavailable",
     "Unsupported",
     "WrongType",
     "__version__",
+    "init",
     "open",
 ]

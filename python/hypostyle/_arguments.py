@@ -76,6 +76,15 @@ def path(name: str, value: object) -> str:
     raise wrong_type(name, value, "a path")
 
 
+def paths(name: str, value: object) -> list[str]:
+    """Return one path, or a list of them, as a list of text."""
+    if isinstance(value, (str, bytes, os.PathLike)) or not isinstance(value, Sequence):
+        return [path(name, value)]
+    if not value:
+        raise invalid(f"`{name}` is an empty list", "name at least one folder")
+    return [path(name, item) for item in value]
+
+
 def names(name: str, value: object) -> list[str]:
     """Return a list of names; a single one in text is not taken for a list of letters."""
     if isinstance(value, str) or not isinstance(value, Iterable):
@@ -145,6 +154,22 @@ def size(name: str, value: object) -> str | None:
     if isinstance(value, bool) or not hasattr(type(value), "__index__"):
         raise wrong_type(name, value, 'a number of bytes, or text such as "2GiB"')
     return str(whole(name, value))
+
+
+def snapshot(name: str, value: object) -> str | None:
+    """Return in text which snapshot is meant: by a number, a time or a tag."""
+    if value is None or isinstance(value, str):
+        return None if value is None else text(name, value)
+    if isinstance(value, datetime.datetime):
+        if value.tzinfo is None:
+            hint = "give it one, as datetime.now(timezone.utc) has"
+            raise invalid(f"`{name}` is {_described(value)}, which has no time zone", hint)
+        # Of other zones the engine need not know.
+        return value.astimezone(datetime.UTC).isoformat()
+    try:
+        return str(whole(name, value))
+    except WrongType:
+        raise wrong_type(name, value, "a number, a datetime or a tag") from None
 
 
 def bound(name: str, value: object) -> str | None:

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import re
+
 # The engine's hints name the command's flags, of which Python has arguments.
 _IN_PYTHON = {
     "--memory-limit": "memory_limit=",
+    "--from and --to": "start= and end=",
     "--from/--to/--last": "start=, end= or last=",
     "--table PATH:COLUMN,…": "tables=",
     "--spine PATH": "spine=",
     "--format": "format=",
     "key=…, --key,": "key=…,",
     "--key": "key=",
+    "--coordination local": 'coordination="local"',
+    "--force": "replace=True",
+    "append, upsert or replace": '"append", "upsert" or "replace"',
+    "`hypostyle init`": "`hypostyle.init(root)`",
+    "`hypostyle lock ls`": "`store.locks()`",
+    "`hypostyle lock break`": "`store.break_lock(id)`",
+    "`hypostyle tag NAME`": "`store.tag(name)`",
+    "`hypostyle gc`": "`store.gc()`",
+    "`hypostyle log`": "`store.log()`",
+    "`hypostyle repair`": "`store.repair()`",
+    "`hypostyle write`": "`store.write()`",
 }
+
+_TABLE = re.compile(r"--table (\w+):COLUMN,…")
 
 
 class HypostyleError(Exception):
@@ -51,6 +67,7 @@ class HypostyleError(Exception):
         if hint is not None:
             for flag, argument in _IN_PYTHON.items():
                 hint = hint.replace(flag, argument)
+            hint = _TABLE.sub(r'tables={"\1": […]}', hint)
         self.table = table
         self.path = path
         self.column = column
@@ -97,7 +114,7 @@ class LimitExceeded(HypostyleError, MemoryError):
 
 
 class Conflict(HypostyleError):
-    """Another writer was first."""
+    """Another writer was first: the message says who, and when. Read again, then write what has changed."""
 
 
 class Cancelled(HypostyleError):

@@ -70,6 +70,14 @@ class Frame:
         return len(self._native), len(self._native.names)
 
     @property
+    def snapshot(self) -> int | None:
+        """The number of the snapshot that all tables were read from; None where the root is no managed store.
+
+        The same join with ``as_of`` this number gives the same rows later.
+        """
+        return self._native.snapshot
+
+    @property
     def stats(self) -> dict[str, Any]:
         """What the join did.
 

@@ -7,16 +7,19 @@ import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from hypostyle import _arguments, _native, _spine
 from hypostyle._errors import InvalidRequest, NoMatchWarning
 from hypostyle._frame import Frame
+from hypostyle._managed import ManagedStore, make
 from hypostyle._progress import Progress, teller
 from hypostyle._spec import JoinSpec, Tables, list_tables
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from hypostyle._managed import AsOf
 
 How = Literal["inner", "left", "spine"]
 Io = Literal["auto", "mmap", "pread"]
@@ -25,16 +28,38 @@ Strategy = Literal["auto", "identity", "merge", "hash"]
 # What the native half has numbers for; it has its own, lower, limits.
 _MOST_ROWS = 2**64 - 1
 _MOST_THREADS = 2**32 - 1
+_HOW = {
+    "timeout",
+    "threads",
+    "memory_limit",
+    "io",
+    "strategy",
+    "io_depth",
+    "hedge",
+    "retries",
+    "verify",
+    "as_of",
+    "staleness",
+    "progress",
+}
+# As the command has it.
+_MOST_DEPTH = 1024
+_MOST_RETRIES = 2**32 - 1
 
 
-def open(root: str | os.PathLike[str] = ".") -> Store:
+Root: TypeAlias = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+
+def open(root: Root = ".") -> Store:
     """Open a folder of tables.
 
     Parameters
     ----------
-    root : path-like, default "."
+    root : path-like or sequence of path-like, default "."
         The folder. A table's name means ``<root>/<name>.parquet`` or the folder ``<root>/<name>/``. A file
-        ``hypostyle.yaml`` in it may name the key: ``key: ts``.
+        ``hypostyle.yaml`` in it may name the key: ``key: ts``. In a managed store (:func:`init`) a table's
+        name means what was written under it. Several folders hold the same tables: what the first cannot
+        give, because it does not answer, is read from the next.
 
     Returns
     -------
@@ -54,20 +79,51 @@ def open(root: str | os.PathLike[str] = ".") -> Store:
     return Store(root)
 
 
-class Store:
+def init(root: str | os.PathLike[str], coordination: str = "local") -> Store:
+    """Make a folder a managed store, and open it: many write its tables, and every join reads one snapshot.
+
+    Parameters
+    ----------
+    root : path-like
+        The folder, which must exist. Files that are there stay where they are, and belong to no table.
+    coordination : str, default "local"
+        Who decides which commit is next: ``"local"`` for the processes of one machine.
+
+    Returns
+    -------
+    Store
+        The store.
+
+    Raises
+    ------
+    InvalidRequest
+        It is a managed store already, or lies inside another or around one.
+    Unsupported
+        The file system is none on which local coordination holds.
+
+    Examples
+    --------
+    >>> fresh = hs.init(folder)
+    >>> fresh.write("wind", {"ts": [1, 2], "speed": [0.5, 1.5]}, key="ts").snapshot
+    1
+    """
+    return Store(make(root, coordination))
+
+
+class Store(ManagedStore):
     """Tables under one folder; :func:`hypostyle.open` makes one.
 
     It is safe to use from many threads at once, and in a forked child. It holds open files, and ``close()``,
     or a ``with`` block, lets go of them.
     """
 
-    __slots__ = ("__weakref__", "_native", "_place", "_root")
+    __slots__ = ("__weakref__", "_native", "_places", "_roots")
 
-    def __init__(self, root: str | os.PathLike[str] = ".") -> None:
-        self._root = _arguments.path("root", root)
-        # The folder that it is now, whatever folder the process works in later.
-        self._place = _anchored(self._root)
-        self._native: _native.Store | None = _native.Store(self._place)
+    def __init__(self, root: Root = ".") -> None:
+        self._roots = _arguments.paths("root", root)
+        # The folders that they are now, whatever folder the process works in later.
+        self._places = [_anchored(place) for place in self._roots]
+        self._native: _native.Store | None = _native.Store(self._places)
 
     # Joining
 
@@ -90,6 +146,12 @@ class Store:
         memory_limit: int | str | None = None,
         io: Io | None = None,
         strategy: Strategy | None = None,
+        io_depth: int | None = None,
+        hedge: bool = False,
+        retries: int | None = None,
+        verify: bool = True,
+        as_of: AsOf | None = None,
+        staleness: float | timedelta | None = None,
         progress: Progress = False,
     ) -> Frame:
         """Join columns of many tables into one frame.
@@ -133,6 +195,19 @@ class Store:
             How files are read. Mapping a file that somebody truncates meanwhile kills the process.
         strategy : {"auto", "identity", "merge", "hash"}, optional
             How tables are aligned; each gives the same answer.
+        io_depth : int, optional
+            Requests in flight at once on a FUSE or network mount; 32 when left out.
+        hedge : bool, default False
+            Ask the next of several roots too, as soon as one is slower than it usually is.
+        retries : int, optional
+            How often the join is begun again whose files changed under it; 3 times when left out.
+        verify : bool, default True
+            Compare pages with their checksums, where they have any.
+        as_of : int, datetime or str, optional
+            The snapshot to read, in a managed store: a number, a time (the newest then) or a tag; the newest
+            when left out.
+        staleness : float or timedelta, optional
+            How many seconds ago the newest snapshot may have been looked for; it is looked for when left out.
         progress : bool or callable, default False
             True shows a bar (tqdm, also in notebooks); a function is called with the work done and planned.
 
@@ -171,7 +246,19 @@ class Store:
         # Read once: what can be iterated over only once is a list of names as well.
         features = None if features is None else _arguments.names("features", features)
         native = self._spec(spec, tables, features, key, how, spine, start, end, last, full_names)
-        options = _options(timeout, threads, memory_limit, io, strategy)
+        options = _options(
+            timeout=timeout,
+            threads=threads,
+            memory_limit=memory_limit,
+            io=io,
+            strategy=strategy,
+            io_depth=io_depth,
+            hedge=hedge,
+            retries=retries,
+            verify=verify,
+            as_of=as_of,
+            staleness=staleness,
+        )
         store = self._open()
         rows = None if spine is None else _spine.batch(spine, options)
         with teller(progress) as tell:
@@ -203,7 +290,8 @@ class Store:
         key : str or sequence of str, optional
             The key columns, found as in :meth:`join` when left out.
         **options
-            ``timeout``, ``threads``, ``memory_limit``, ``io``, ``strategy``, ``progress`` of :meth:`join`.
+            ``timeout``, ``threads``, ``memory_limit``, ``io``, ``strategy``, ``io_depth``, ``hedge``,
+            ``retries``, ``verify``, ``as_of``, ``staleness``, ``progress`` of :meth:`join`.
 
         Returns
         -------
@@ -226,7 +314,7 @@ class Store:
         >>> store.get_historical_features(entity_df, features=["load:mw"], full_feature_names=True).columns
         ['ts', 'load__mw']
         """
-        if unknown := set(options) - {"timeout", "threads", "memory_limit", "io", "strategy", "progress"}:
+        if unknown := set(options) - _HOW:
             raise TypeError(f"get_historical_features() got an unexpected keyword argument {min(unknown)!r}")
         if entity_df is None:
             raise _arguments.wrong_type(
@@ -255,6 +343,12 @@ class Store:
         memory_limit: int | str | None = None,
         io: Io | None = None,
         strategy: Strategy | None = None,
+        io_depth: int | None = None,
+        hedge: bool = False,
+        retries: int | None = None,
+        verify: bool = True,
+        as_of: AsOf | None = None,
+        staleness: float | timedelta | None = None,
     ) -> Explanation:
         """Tell what :meth:`join` with the same arguments would read, skip and align, and why.
 
@@ -264,8 +358,10 @@ class Store:
         ----------
         spec, key, tables, features, spine, how, start, end, last, full_names : optional
             The join, as :meth:`join` takes it.
-        timeout, threads, memory_limit, io, strategy : optional
+        timeout, threads, memory_limit, io, strategy, io_depth, hedge, retries, verify : optional
             How it is done, as :meth:`join` takes it.
+        as_of, staleness : optional
+            Which snapshot is read, as :meth:`join` takes it.
 
         Returns
         -------
@@ -284,7 +380,19 @@ class Store:
         ...
         """
         native = self._spec(spec, tables, features, key, how, spine, start, end, last, full_names)
-        options = _options(timeout, threads, memory_limit, io, strategy)
+        options = _options(
+            timeout=timeout,
+            threads=threads,
+            memory_limit=memory_limit,
+            io=io,
+            strategy=strategy,
+            io_depth=io_depth,
+            hedge=hedge,
+            retries=retries,
+            verify=verify,
+            as_of=as_of,
+            staleness=staleness,
+        )
         rows = None if spine is None else _spine.batch(spine, options)
         return Explanation(*self._open().explain(native, options, rows))
 
@@ -292,14 +400,25 @@ class Store:
 
     @property
     def root(self) -> str:
-        """The folder."""
-        return self._root
+        """The folder; the first of several."""
+        return self._roots[0]
+
+    @property
+    def roots(self) -> list[str]:
+        """The folders that hold the same tables."""
+        return list(self._roots)
 
     def tables(self) -> list[str]:
         """Return the names of the tables under the root, sorted."""
         return self._open().tables(_native.Options())
 
-    def describe(self, table: str, key: str | Sequence[str] | None = None) -> TableDescription:
+    def describe(
+        self,
+        table: str,
+        key: str | Sequence[str] | None = None,
+        *,
+        as_of: AsOf | None = None,
+    ) -> TableDescription:
         """Tell what a table is made of: files, rows, columns with their types, and what its key is like.
 
         Parameters
@@ -308,6 +427,8 @@ class Store:
             Its name.
         key : str or sequence of str, optional
             Its key columns, found as in :meth:`join` or the first that could be, when left out.
+        as_of : int, datetime or str, optional
+            The snapshot, in a managed store: a number, a time or a tag; the newest when left out.
 
         Returns
         -------
@@ -328,7 +449,8 @@ class Store:
         if not isinstance(table, str):
             raise _arguments.wrong_type("table", table, "a table's name")
         _arguments.text("table", table)
-        return TableDescription(*self._open().describe(table, _arguments.key(key) or [], _native.Options()))
+        options = _options(as_of=as_of)
+        return TableDescription(*self._open().describe(table, _arguments.key(key) or [], options))
 
     # Its life
 
@@ -349,16 +471,19 @@ class Store:
         self.close()
 
     def __repr__(self) -> str:
-        return f"hypostyle.open({self._root!r})" + (" (closed)" if self._native is None else "")
+        return f"hypostyle.open({self._shown()})" + (" (closed)" if self._native is None else "")
 
     def __reduce__(self) -> tuple[Any, ...]:
         self._open()
-        return Store, (self._place,)
+        return Store, (self._places,)
+
+    def _shown(self) -> str:
+        return repr(self._roots if len(self._roots) > 1 else self._roots[0])
 
     def _open(self) -> _native.Store:
         if self._native is None:
             raise InvalidRequest(
-                f"the store {self._root!r} is closed", hint="open it again with hypostyle.open()"
+                f"the store {self._shown()} is closed", hint="open it again with hypostyle.open()"
             )
         return self._native
 
@@ -459,7 +584,18 @@ class TableDescription(_Told):
 
 
 def _options(
-    timeout: object, threads: object, memory_limit: object, io: object, strategy: object
+    *,
+    timeout: object = None,
+    threads: object = None,
+    memory_limit: object = None,
+    io: object = None,
+    strategy: object = None,
+    io_depth: object = None,
+    hedge: object = False,
+    retries: object = None,
+    verify: object = True,
+    as_of: object = None,
+    staleness: object = None,
 ) -> _native.Options:
     return _native.Options(
         timeout=_arguments.seconds("timeout", timeout),
@@ -467,6 +603,21 @@ def _options(
         memory_limit=_arguments.size("memory_limit", memory_limit),
         io=None if io is None else _arguments.one_of("io", io, ("auto", "mmap", "pread")),
         strategy=_arguments.optional("strategy", strategy, str),
+        io_depth=None if io_depth is None else _arguments.count("io_depth", io_depth, most=_MOST_DEPTH),
+        hedge=_arguments.flag("hedge", hedge),
+        retries=None if retries is None else _retries(retries),
+        verify=_arguments.flag("verify", verify),
+        as_of=_arguments.snapshot("as_of", as_of),
+        staleness=_arguments.seconds("staleness", staleness),
+    )
+
+
+def _retries(given: object) -> int:
+    # Not to be begun again is a wish, too.
+    return (
+        0
+        if _arguments.whole("retries", given) == 0
+        else _arguments.count("retries", given, most=_MOST_RETRIES)
     )
 
 

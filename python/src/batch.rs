@@ -1,4 +1,4 @@
-//! The rows that a join is to fill.
+//! Rows from Python: those that a join is to fill, or that are to be written.
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{Field, FieldRef, Schema};
@@ -23,30 +23,36 @@ pub(crate) struct Batch {
 impl Batch {
     /// From `__arrow_c_stream__` of a table.
     #[staticmethod]
-    fn from_stream(py: Python<'_>, capsule: &Bound<'_, PyCapsule>, options: &Options) -> PyResult<Self> {
+    fn from_stream(
+        py: Python<'_>,
+        what: String,
+        capsule: &Bound<'_, PyCapsule>,
+        options: &Options,
+    ) -> PyResult<Self> {
         let (field, chunks) = ffi::read_stream(capsule)?;
-        Self::owned(py, options, field, chunks)
+        Self::owned(py, what, options, field, chunks)
     }
 
     /// From `__arrow_c_array__` of a record batch.
     #[staticmethod]
     fn from_array(
         py: Python<'_>,
+        what: String,
         schema: &Bound<'_, PyCapsule>,
         array: &Bound<'_, PyCapsule>,
         options: &Options,
     ) -> PyResult<Self> {
         let (field, array) = ffi::read_array(schema, array)?;
-        Self::owned(py, options, field, vec![array])
+        Self::owned(py, what, options, field, vec![array])
     }
 
     /// From columns that have their names.
     #[staticmethod]
-    fn from_columns(py: Python<'_>, columns: Vec<PyRef<'_, Column>>) -> PyResult<Self> {
+    fn from_columns(py: Python<'_>, what: &str, columns: Vec<PyRef<'_, Column>>) -> PyResult<Self> {
         let rows = columns.first().map_or(0, |c| c.array().len());
         if let Some(other) = columns.iter().find(|c| c.array().len() != rows) {
             let error = format!("it has {} values, and the first column has {rows}", other.array().len());
-            return Err(Error::invalid(error).table("spine").column(other.field().name())).or_raise(py);
+            return Err(Error::invalid(error).table(what).column(other.field().name())).or_raise(py);
         }
         let fields: Vec<Field> = columns.iter().map(|c| c.field().clone()).collect();
         let arrays = columns.iter().map(|c| c.array().clone()).collect();
@@ -67,9 +73,16 @@ impl Batch {
 
 impl Batch {
     /// Copies what another library gave; as a part of the join that it is for, which may be ended meanwhile.
-    fn owned(py: Python<'_>, options: &Options, field: FieldRef, chunks: Vec<ArrayRef>) -> PyResult<Self> {
-        let copy =
-            move |_: &JoinOptions| own::batch(&field, &chunks).map_err(from_arrow("the spine is no table"));
+    fn owned(
+        py: Python<'_>,
+        what: String,
+        options: &Options,
+        field: FieldRef,
+        chunks: Vec<ArrayRef>,
+    ) -> PyResult<Self> {
+        let copy = move |_: &JoinOptions| {
+            own::batch(&field, &chunks).map_err(from_arrow(&format!("the {what} is no table")))
+        };
         wait(py, None, options.get(), None, copy).map(|batch| Self { batch })
     }
 

@@ -100,6 +100,17 @@ impl Frame {
         }
     }
 
+    /// The number of the snapshot that all tables were read from, in a managed store.
+    #[getter]
+    fn snapshot(&self) -> Option<u64> {
+        match self.stats.as_ref() {
+            Stats::Own(stats) => stats.snapshot,
+            Stats::Told(json) => {
+                serde_json::from_str::<serde_json::Value>(json).ok()?.get("snapshot")?.as_u64()
+            }
+        }
+    }
+
     /// The tables of which no row was found for any row of the frame.
     fn unmatched(&self) -> Vec<String> {
         let Stats::Own(stats) = self.stats.as_ref() else { return Vec::new() };

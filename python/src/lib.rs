@@ -10,11 +10,13 @@ mod column;
 mod errors;
 mod ffi;
 mod frame;
+mod managed;
 mod options;
 mod own;
 mod sequence;
 mod spec;
 mod store;
+mod transaction;
 mod values;
 mod wait;
 
@@ -24,7 +26,7 @@ use pyo3::prelude::pymodule;
 #[pymodule(gil_used = false)]
 mod _native {
     #[pymodule_init]
-    fn init(_module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
+    fn on_import(_module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
         super::ffi::only_in_main_interpreter()
     }
 
@@ -37,6 +39,10 @@ mod _native {
     #[pymodule_export]
     use super::frame::Frame;
     #[pymodule_export]
+    use super::managed::Managed;
+    #[pymodule_export]
+    use super::managed::init;
+    #[pymodule_export]
     use super::options::Options;
     #[pymodule_export]
     use super::spec::Spec;
@@ -44,4 +50,6 @@ mod _native {
     use super::store::Store;
     #[pymodule_export]
     use super::store::version;
+    #[pymodule_export]
+    use super::transaction::Transaction;
 }

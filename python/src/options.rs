@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use bytesize::ByteSize;
-use hypostyle::{Error, IoMode, JoinOptions, Result, Strategy};
+use hypostyle::{AsOf, Error, IoMode, JoinOptions, Result, Strategy};
 use pyo3::prelude::*;
 
 use crate::errors::OrRaise;
 
-/// `threads=`, `memory_limit=`, `timeout=`, `io=`, `strategy=`.
+/// `threads=`, `memory_limit=`, `timeout=`, `io=`, `strategy=` and the other arguments that say how.
 #[pyclass(frozen, module = "hypostyle._native")]
 #[derive(Debug)]
 pub(crate) struct Options {
@@ -19,9 +19,13 @@ pub(crate) struct Options {
 
 #[pymethods]
 impl Options {
-    /// Bytes come as text, so that `"4GB"` and `4_000_000_000` are read in one place.
+    /// Bytes come as text, so that `"4GB"` and `4_000_000_000` are read in one place; so do snapshots.
     #[new]
-    #[pyo3(signature = (timeout=None, threads=None, memory_limit=None, io=None, strategy=None))]
+    #[expect(clippy::too_many_arguments, reason = "they are Python's named arguments")]
+    #[pyo3(signature = (
+        timeout=None, threads=None, memory_limit=None, io=None, strategy=None, io_depth=None, hedge=false,
+        retries=None, verify=true, as_of=None, staleness=None
+    ))]
     fn new(
         py: Python<'_>,
         timeout: Option<f64>,
@@ -29,9 +33,30 @@ impl Options {
         memory_limit: Option<&str>,
         io: Option<&str>,
         strategy: Option<&str>,
+        io_depth: Option<usize>,
+        hedge: bool,
+        retries: Option<u32>,
+        verify: bool,
+        as_of: Option<&str>,
+        staleness: Option<f64>,
     ) -> PyResult<Self> {
         let began = Instant::now();
-        read(timeout, threads, memory_limit, io, strategy).or_raise(py).map(|options| Self { options, began })
+        let read = || {
+            let mut options = JoinOptions::default();
+            options.timeout = timeout.map(|timeout| seconds("timeout", timeout)).transpose()?;
+            options.threads = threads;
+            options.memory_limit = memory_limit.map(bytes).transpose()?;
+            options.io = io.map_or(Ok(IoMode::Auto), str::parse)?;
+            options.strategy = strategy.map_or(Ok(Strategy::Auto), way)?;
+            options.io_depth = io_depth;
+            options.hedge = hedge;
+            options.retries = retries;
+            options.verify = Some(verify);
+            options.as_of = as_of.map(str::parse::<AsOf>).transpose()?;
+            options.staleness = staleness.map_or(Ok(Duration::ZERO), |age| length("staleness", age))?;
+            Ok(options)
+        };
+        read().or_raise(py).map(|options| Self { options, began })
     }
 }
 
@@ -43,28 +68,19 @@ impl Options {
     }
 }
 
-fn read(
-    timeout: Option<f64>,
-    threads: Option<usize>,
-    memory_limit: Option<&str>,
-    io: Option<&str>,
-    strategy: Option<&str>,
-) -> Result<JoinOptions> {
-    let mut options = JoinOptions::default();
-    options.timeout = timeout.map(seconds).transpose()?;
-    options.threads = threads;
-    options.memory_limit = memory_limit.map(bytes).transpose()?;
-    options.io = io.map_or(Ok(IoMode::Auto), str::parse)?;
-    options.strategy = strategy.map_or(Ok(Strategy::Auto), way)?;
-    Ok(options)
+/// A length of time that is not none.
+pub(crate) fn seconds(name: &str, given: f64) -> Result<Duration> {
+    if given > 0.0 { length(name, given) } else { Err(no_length(name, given)) }
 }
 
-fn seconds(timeout: f64) -> Result<Duration> {
-    let refuse = || {
-        Error::invalid(format!("`timeout` is {timeout:?}, which is no length of time"))
-            .hint("give seconds, such as timeout=0.2, or a timedelta")
-    };
-    if timeout > 0.0 { Duration::try_from_secs_f64(timeout).map_err(|_| refuse()) } else { Err(refuse()) }
+/// A length of time, which may be none.
+pub(crate) fn length(name: &str, given: f64) -> Result<Duration> {
+    Duration::try_from_secs_f64(given).map_err(|_| no_length(name, given))
+}
+
+fn no_length(name: &str, given: f64) -> Error {
+    Error::invalid(format!("`{name}` is {given:?}, which is no length of time"))
+        .hint(format!("give seconds, such as {name}=0.2, or a timedelta"))
 }
 
 fn bytes(text: &str) -> Result<u64> {

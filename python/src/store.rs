@@ -12,7 +12,7 @@ use crate::options::Options;
 use crate::spec::Spec;
 use crate::wait::wait;
 
-/// Tables under one folder.
+/// Tables under one folder, or under several that hold the same.
 #[pyclass(frozen, module = "hypostyle._native")]
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -22,8 +22,8 @@ pub(crate) struct Store {
 #[pymethods]
 impl Store {
     #[new]
-    fn new(py: Python<'_>, root: PathBuf) -> PyResult<Self> {
-        let store = py.detach(|| hypostyle::Store::open(root)).or_raise(py)?;
+    fn new(py: Python<'_>, roots: Vec<PathBuf>) -> PyResult<Self> {
+        let store = py.detach(|| hypostyle::Store::open_all(roots)).or_raise(py)?;
         Ok(Self { store: Arc::new(store) })
     }
 
@@ -78,10 +78,19 @@ impl Store {
     }
 }
 
+impl Store {
+    pub(crate) fn get(&self) -> Arc<hypostyle::Store> {
+        Arc::clone(&self.store)
+    }
+}
+
 fn both(py: Python<'_>, value: &(impl std::fmt::Display + serde::Serialize)) -> PyResult<(String, String)> {
-    let failed = |e: serde_json::Error| hypostyle::Error::invalid(e.to_string());
-    let json = serde_json::to_string(value).map_err(failed).or_raise(py)?;
-    Ok((value.to_string(), json))
+    Ok((value.to_string(), json(value).or_raise(py)?))
+}
+
+/// What Python reads with `json.loads`.
+pub(crate) fn json(value: &impl serde::Serialize) -> hypostyle::Result<String> {
+    serde_json::to_string(value).map_err(|e| hypostyle::Error::invalid(e.to_string()))
 }
 
 /// The version of the package.

@@ -62,6 +62,60 @@ pub(crate) fn wait<T: Send + 'static>(
     }
 }
 
+/// What becomes of work during which a signal comes.
+#[derive(Debug)]
+pub(crate) enum Interrupted<T> {
+    /// It only looks, or waits for others: it may end later, and nobody is told how.
+    Leave,
+    /// It changes something: it is waited for, so that what was done is known and can be told. A second signal leaves
+    /// it, too.
+    Finish(fn(&T) -> Option<String>),
+}
+
+/// Runs `work`, which waits for others or for disks, on a thread of its own, so that it keeps no join waiting. A signal
+/// cancels `run`. What work did nevertheless stands in the signal's notes.
+pub(crate) fn wait_apart<T: Send + 'static>(
+    py: Python<'_>,
+    run: Option<&Run>,
+    interrupted: Interrupted<T>,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> PyResult<T> {
+    let mut pending = hypostyle::spawn_apart(work).or_raise(py)?;
+    loop {
+        if let Some(done) = step(py, &mut pending, TICK) {
+            return done.or_raise(py);
+        }
+        let Err(signal) = py.check_signals() else { continue };
+        if let Some(run) = run {
+            run.cancel();
+        }
+        let Interrupted::Finish(told) = interrupted else {
+            step(py, &mut pending, PATIENCE);
+            return Err(signal);
+        };
+        let done = loop {
+            if let Some(done) = step(py, &mut pending, TICK) {
+                break Some(done);
+            }
+            if py.check_signals().is_err() {
+                break None;
+            }
+        };
+        let note = match done {
+            Some(Ok(done)) => {
+                told(&done).map(|done| format!("it was done before it could be stopped: {done}"))
+            }
+            Some(Err(error)) if error.kind() == ErrorKind::Cancelled => None,
+            Some(Err(error)) => Some(format!("it failed before it could be stopped: {error}")),
+            None => Some("it goes on, and what becomes of it is not known".to_owned()),
+        };
+        if let Some(note) = note {
+            signal.value(py).call_method1("add_note", (note,))?;
+        }
+        return Err(signal);
+    }
+}
+
 fn step<T: Send + 'static>(
     py: Python<'_>,
     pending: &mut Pending<T>,

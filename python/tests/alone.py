@@ -50,6 +50,13 @@ def main(folder: pathlib.Path) -> None:
     with tempfile.TemporaryDirectory() as out:
         for suffix in ("arrow", "arrows", "parquet", "csv", "ndjson"):
             filled.write(pathlib.Path(out, f"out.{suffix}"))
+    with tempfile.TemporaryDirectory() as root:
+        written = hs.init(root)
+        first = written.write("load", frame, key="ts")
+        written.write("load", {"ts": [datetime(2024, 1, 2)], "mw": [0.0]}, mode="upsert")
+        assert written.join(tables={"load": ["mw"]}, as_of=first)["mw"].to_list() == frame["mw"].to_list()
+        assert written.join(tables={"load": ["mw"]})["mw"].to_list()[0] == 0.0
+
     refused = None
     try:
         store.join(key="ts", tables={"load": ["nope"]})

@@ -35,6 +35,24 @@ def store(root: Path) -> Iterator[hs.Store]:
         yield store
 
 
+@pytest.fixture
+def managed(tmp_path: Path) -> Iterator[hs.Store]:
+    """Give a managed store without tables."""
+    folder = tmp_path / "managed"
+    folder.mkdir()
+    with hs.init(folder) as store:
+        yield store
+
+
+@pytest.fixture
+def written(managed: hs.Store) -> hs.Store:
+    """Give a managed store whose first snapshot has the tables ``wind`` and ``load``."""
+    with managed.transaction(["wind", "load"]) as tx:
+        tx.write("wind", {"ts": [1, 2], "speed": [0.5, 1.5]}, mode="upsert", key="ts")
+        tx.write("load", {"ts": [1, 2], "mw": [7.0, 8.0]}, mode="upsert", key="ts")
+    return managed
+
+
 @pytest.fixture(scope="session")
 def large() -> Iterator[tuple[Path, dict[str, object]]]:
     """Give a folder and a spec whose join takes seconds: many tables of a million keys in no order."""

@@ -41,8 +41,13 @@ def test_there_are_examples() -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
-def test_the_examples_of_a_docstring_are_true(example: doctest.DocTest, root: Path, store: hs.Store) -> None:
+def test_the_examples_of_a_docstring_are_true(
+    example: doctest.DocTest, root: Path, store: hs.Store, written: hs.Store, tmp_path: Path
+) -> None:
+    folder = tmp_path / "fresh"
+    folder.mkdir()
     example.globs = {"hs": hs, "root": root, "store": store, "datetime": datetime}
+    example.globs |= {"written": written, "folder": folder}
     told = io.StringIO()
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     failed = runner.run(example, out=told.write).failed
@@ -63,11 +68,19 @@ def features(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("readme", READMES, ids=lambda path: path.parent.name)
-def test_the_blocks_of_a_readme_run(readme: Path, features: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_blocks_of_a_readme_run(
+    readme: Path,
+    features: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     blocks = re.findall(r"```python\n(.*?)```", readme.read_text(), re.DOTALL)
     assert len(blocks) >= (3 if readme == README else 1)
     real = hs.open
     monkeypatch.setattr(hs, "open", lambda root=".": real(features if root == "/mnt/features" else root))
+    init = hs.init
+    fresh = tmp_path_factory.mktemp("written")
+    monkeypatch.setattr(hs, "init", lambda root: init(fresh if root == "/mnt/written" else root))
     names: dict[str, Any] = {
         "df": pl.DataFrame({"ts": [datetime(2024, 12, 25, 5), datetime(2024, 12, 25, 4)]})
     }
@@ -97,7 +110,9 @@ def public() -> Iterator[tuple[str, Any]]:
             continue
         yield name, value
         if isinstance(value, type):
-            for member, inner in vars(value).items():
+            own = [kind for kind in value.__mro__ if kind.__module__.startswith("hypostyle")]
+            members = {member: inner for kind in reversed(own) for member, inner in vars(kind).items()}
+            for member, inner in members.items():
                 if not member.startswith("_"):
                     yield f"{name}.{member}", inner
 

@@ -46,6 +46,14 @@ assert_type(store.tables(), list[str])
 assert_type([piece for piece in frame.to_batches()], list[hs.Frame])
 pl.DataFrame(frame)
 np.asarray(frame["x"])
+written = hs.init("x")
+commit = written.write("a", frame, mode="upsert", key=["ts"], timeout=1.5)
+assert_type(commit, hs.Commit)
+assert_type(written.join("join.yaml", as_of=commit, staleness=0.5, verify=False).snapshot, int | None)
+with hs.open(["x", "y"]).transaction(["a"], shared=["b"], base="release") as tx:
+    assert_type(tx, hs.Transaction)
+    tx.delete("a", start=1)
+assert_type(tx.commit.tables, dict[str, int])
 with hs.open("x") as other:
     assert_type(other, hs.Store)
 """
@@ -54,6 +62,7 @@ WRONG = [
     "hs.open(1)",
     'frame.to_numpy("int8")',
     'frame.write("x", "xlsx")',
+    'written.write("a", frame, mode="merge")',
 ]
 
 

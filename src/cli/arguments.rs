@@ -72,6 +72,9 @@ pub(super) struct Query {
     /// Ask the next root too as soon as one is slower than it usually is
     #[arg(long, help_heading = "How to join")]
     hedge: bool,
+    /// Do not compare pages with their checksums: what is damaged may then go unnoticed
+    #[arg(long, help_heading = "How to join")]
+    no_verify: bool,
     /// How tables are aligned: the cheapest way that fits, or this one
     #[arg(long, help_heading = "How to join", value_name = "WAY", default_value = "auto", value_parser = strategy())]
     strategy: Strategy,
@@ -111,6 +114,7 @@ impl Query {
         options.as_of.clone_from(&self.as_of);
         options.io_depth = self.io_depth.map(usize::from);
         options.hedge = self.hedge;
+        options.verify = Some(!self.no_verify);
         options.timeout = self.timeout.map(|timeout| timeout.saturating_sub(began.elapsed()));
         Ok(Request { store, spec, options })
     }

@@ -110,6 +110,17 @@ impl Grant {
         Ok(())
     }
 
+    /// The error of a holder that did not find what it had seen: if it was stopped for so long that it holds nothing
+    /// any more, others have gone on, and that is why.
+    pub(super) fn explain(&self, error: Error) -> Error {
+        match self.0.check() {
+            Err(lost @ LockError::Lost(_)) if error.kind() == ErrorKind::Corrupt => {
+                from_lock(lost).source(error)
+            }
+            _ => error,
+        }
+    }
+
     pub(super) fn fence(&self) -> u64 {
         self.0.fence().0
     }
@@ -208,9 +219,10 @@ pub(super) fn from_lock(error: LockError) -> Error {
             (ErrorKind::Unsupported, "put the root on ext4, xfs, btrfs, zfs, tmpfs or overlay")
         }
         LockError::Unavailable { .. } => (ErrorKind::Unavailable, "try again"),
-        LockError::Denied { .. } => {
-            (ErrorKind::Unavailable, "set HYPOSTYLE_ETCD_USER and HYPOSTYLE_ETCD_PASSWORD, or the certificates")
-        }
+        LockError::Denied { .. } => (
+            ErrorKind::Unavailable,
+            "set HYPOSTYLE_ETCD_USER and HYPOSTYLE_ETCD_PASSWORD, or the certificates",
+        ),
         LockError::OtherCluster { .. } => (ErrorKind::Corrupt, "`hypostyle repair` says what can be done"),
         LockError::Io { path, kind, .. } => {
             return Error::from_io(path, std::io::Error::from(*kind)).source(error);

@@ -163,7 +163,7 @@ impl Manifest {
         if size > MOST_BYTES {
             return Err(Error::corrupt("it is too large for a manifest").path(path));
         }
-        let bytes = std::fs::read(path).map_err(from_io)?;
+        let bytes = hypostyle_io::read_small(path).map_err(from_io)?;
         Ok((Self::decode(&bytes, number).map_err(|e| e.path(path))?, crc32fast::hash(&bytes)))
     }
 }

@@ -98,6 +98,8 @@ pub struct TransactionOptions {
     pub base: Option<u64>,
     /// How long to wait for others who write the same tables; 60 seconds when left out.
     pub wait: Option<Duration>,
+    /// A run of the caller's own: cancelled, it ends the transaction at its next step, up to its commit and not after.
+    pub run: Option<Arc<Run>>,
 }
 
 /// A commit that was made.
@@ -161,6 +163,8 @@ impl Transaction {
             check_table_name(name)?;
         }
         let grant = Grant::take(&managed, &tables, &options.shared, options.wait)?;
+        // Whoever asked may have gone while others had the tables.
+        run.check()?;
         // Whoever had the tables before may just have committed.
         let newest = managed.newest()?;
         grant.compare(&newest)?;
@@ -270,7 +274,7 @@ impl Transaction {
         let (action, rows) = of(before.as_ref()).map_err(|e| e.table(table))?;
         let mut publisher = self.publisher();
         let files = write::apply(&mut publisher, table, before.as_ref(), &action, &rows)
-            .map_err(|e| e.table(table))?;
+            .map_err(|e| self.grant.explain(e.table(table)))?;
         let Some(files) = files else { return Ok(()) };
         publisher.settle(table)?;
         let entry = self.table_entry(&rows, files);
@@ -331,6 +335,7 @@ impl Transaction {
 
     /// The changes, for a head upon which they can be made.
     fn upon(&self, head: &Snapshot<'_>) -> Result<Changes> {
+        self.run.check()?;
         for (name, changed) in &self.guarded {
             let now = head.table(name)?.map(|table| table.changed);
             if now != *changed {

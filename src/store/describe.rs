@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::roots::Wanted;
-use super::{JoinOptions, Store, inspect};
+use super::{JoinOptions, Store, inspect, no_snapshots};
 use crate::Result;
 
 /// A table over all of its files.
@@ -62,6 +62,7 @@ impl Store {
         let run = options.run();
         self.on_pool(options, &run, || {
             let found = match self.managed_within(&run)? {
+                None if options.as_of.is_some() => return Err(no_snapshots()),
                 None => self.roots.find(Wanted::Table(table.to_owned()), &run).wait(&run),
                 Some(_) => self
                     .files(table, options.as_of.as_ref())

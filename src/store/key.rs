@@ -43,7 +43,7 @@ pub(super) fn of_root(place: &Place) -> Result<Vec<String>> {
 fn read(path: &Path) -> Result<Vec<String>> {
     let wrong =
         |what: String| Error::invalid(what).hint("it says which key the tables share, such as `key: ts`");
-    let bytes = std::fs::read(path).map_err(|e| Error::from_io(path, e))?;
+    let bytes = hypostyle_io::read_small(path).map_err(|e| Error::from_io(path, e))?;
     let text = String::from_utf8(bytes).map_err(|_| wrong("it is not UTF-8 text".to_owned()))?;
     if text.trim().is_empty() {
         return Ok(Vec::new());

@@ -134,7 +134,8 @@ impl Store {
         options: &TransactionOptions,
     ) -> Result<Transaction> {
         let tables = tables.into_iter().map(Into::into).collect();
-        Transaction::begin(self.must_be_managed()?, tables, options, JoinOptions::default().run())
+        let run = options.run.clone().unwrap_or_else(|| JoinOptions::default().run());
+        Transaction::begin(self.must_be_managed()?, tables, options, run)
     }
 
     /// The Parquet files of a table, for other tools: in a managed store those of one snapshot.

@@ -26,7 +26,7 @@ use crate::{Error, ErrorKind, Result};
 
 pub use describe::{TableColumn, TableReport};
 pub use inspect::FileReport;
-pub use pending::{Pending, spawn};
+pub use pending::{Pending, spawn, spawn_apart};
 pub use pool::fill_matrix;
 
 use files::OpenFiles;
@@ -86,6 +86,9 @@ pub struct JoinOptions {
     pub hedge: bool,
     /// How often a join is begun again whose files changed under it; 3 times when left out.
     pub retries: Option<u32>,
+    /// Whether pages are compared with their checksums, where they have any; they are when left out. A run of the
+    /// caller's own says it itself.
+    pub verify: Option<bool>,
     /// The rows to fill, in memory, which makes this a spine join: exactly these rows, in this order, the columns
     /// that are not in the key carried along. Its key columns are called as the join's. A spec that has a spine of
     /// its own, or says `how: left`, is refused.
@@ -105,7 +108,10 @@ impl JoinOptions {
             left_behind: self.io_left_behind.unwrap_or(usual.left_behind),
         };
         let limit = self.memory_limit.unwrap_or_else(default_memory_limit);
-        Run::new(limit).with_timeout(self.timeout).with_requests(depth, self.hedge)
+        Run::new(limit)
+            .with_timeout(self.timeout)
+            .with_requests(depth, self.hedge)
+            .with_verify(self.verify.unwrap_or(true))
     }
 
     pub(crate) fn run(&self) -> Arc<Run> {
@@ -258,8 +264,7 @@ impl Store {
         let managed = self.managed_within(run)?;
         let as_of = request::as_of(spec, options)?;
         if managed.is_none() && as_of.is_some() {
-            return Err(Error::invalid("`as_of` needs a managed store, and the root is none")
-                .hint("`hypostyle init` makes it one"));
+            return Err(no_snapshots());
         }
         loop {
             let newest = |managed: &std::sync::Arc<crate::managed::Managed>| {
@@ -274,8 +279,15 @@ impl Store {
             });
             match (done, &managed) {
                 (Err(error), Some(managed)) if error.kind() == crate::ErrorKind::Corrupt => {
-                    if as_of.is_some() || newest(managed).ok() == number {
-                        return Err(error);
+                    match newest(managed) {
+                        // What was named is gone, which is why its files are.
+                        Err(gone) if gone.kind() == crate::ErrorKind::NotFound => {
+                            return Err(gone.source(error));
+                        }
+                        newest if as_of.is_some() || newest.as_ref().ok() == number.as_ref() => {
+                            return Err(error);
+                        }
+                        _ => {}
                     }
                 }
                 (done, _) => return done.map(|answer| (answer, number.map(|number| (number, known_at)))),
@@ -297,6 +309,12 @@ impl Store {
     fn lane(&self, options: &JoinOptions) -> Lane {
         Lane { threads: options.threads, mount: self.roots.may_hang().then(|| self.base().to_owned()) }
     }
+}
+
+/// The error of a snapshot that is asked for where there are none.
+fn no_snapshots() -> Error {
+    Error::invalid("`as_of` needs a managed store, and the root is none")
+        .hint("`hypostyle init` makes it one")
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Work that is under way, for callers that look up in between: for a signal, or to draw a bar.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use super::pool::Lane;
@@ -60,18 +60,49 @@ impl Store {
     }
 }
 
+/// Begins work on a thread of its own, and returns at once: for what waits for others more than it computes, such as
+/// a write to a managed store, and so is to keep no join from the threads that joins work on.
+///
+/// ```
+/// use std::time::Duration;
+/// use hypostyle::spawn_apart;
+///
+/// let mut pending = spawn_apart(|| Ok(6 * 7))?;
+/// let answer = loop {
+///     if let Some(answer) = pending.wait_for(Duration::from_millis(50)) {
+///         break answer?;
+///     }
+/// };
+/// assert_eq!(answer, 42);
+/// # Ok::<(), hypostyle::Error>(())
+/// ```
+///
+/// # Errors
+/// [`LimitExceeded`](crate::ErrorKind::LimitExceeded) when no thread can be started.
+pub fn spawn_apart<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<Pending<T>> {
+    let (done, outcome) = sync_channel(1);
+    let thread = std::thread::Builder::new().name("hypostyle-apart".to_owned());
+    let started = thread.spawn(move || answer(work, &done));
+    started.map_err(|e| Error::limit(format!("a thread could not be started: {e}")))?;
+    Ok(Pending { outcome, process: std::process::id() })
+}
+
 fn spawn_on<T: Send + 'static>(
     lane: Lane,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<Pending<T>> {
     // With room for the outcome: a thread of the pool never waits for who wants it.
     let (done, outcome) = sync_channel(1);
-    pool::of(lane)?.spawn(move || {
-        let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(panicked()));
-        // Nobody waits any more if this fails.
-        let _ = done.send(result);
-    });
+    pool::of(lane)?.spawn(move || answer(work, &done));
     Ok(Pending { outcome, process: std::process::id() })
+}
+
+fn answer<T>(work: impl FnOnce() -> Result<T>, done: &SyncSender<Result<T>>) {
+    let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(panicked()));
+    // Nobody waits any more if this fails.
+    let _ = done.send(result);
 }
 
 impl<T> Pending<T> {
@@ -119,8 +150,12 @@ mod tests {
     fn a_panic_is_an_error_and_the_threads_live_on() {
         let options = JoinOptions { threads: Some(1), ..JoinOptions::default() };
         for _ in 0..3 {
-            let mut pending = spawn::<()>(&options, || panic!("on purpose")).unwrap();
-            assert_eq!(pending.wait_for(LONG).unwrap().unwrap_err().kind(), ErrorKind::Internal);
+            for mut pending in [
+                spawn::<()>(&options, || panic!("on purpose")).unwrap(),
+                spawn_apart::<()>(|| panic!("on purpose")).unwrap(),
+            ] {
+                assert_eq!(pending.wait_for(LONG).unwrap().unwrap_err().kind(), ErrorKind::Internal);
+            }
         }
         let none = JoinOptions { threads: Some(0), ..JoinOptions::default() };
         assert_eq!(spawn(&none, || Ok(())).unwrap_err().kind(), ErrorKind::InvalidRequest);

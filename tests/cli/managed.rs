@@ -154,3 +154,22 @@ fn who_may_not_write_is_told_so_and_can_read() {
     let ran = world.shell("setpriv --reuid 65534 --clear-groups ./hypostyle join --root store --table wind:speed_80m --format csv");
     assert_eq!(ran.text().lines().count(), 49);
 }
+
+#[test]
+fn a_changed_bit_in_a_page_is_found_unless_checksums_are_left_alone() {
+    let world = world();
+    world.write("new.csv", b"ts,x\n1970-01-02T00:00:00,123.456\n1970-01-03T00:00:00,2.5\n");
+    world.run("write new new.csv --root store --key ts").text();
+    let file = world.run("files new --root store").text().trim().to_owned();
+    let file = world.path(&file);
+    let mut bytes = std::fs::read(&file).unwrap();
+    let value = 123.456_f64.to_le_bytes();
+    let at = bytes.windows(8).position(|window| window == value).unwrap();
+    bytes[at] ^= 1;
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    std::fs::write(&file, bytes).unwrap();
+    let join = "join --root store --table new:x --format csv";
+    assert_eq!(world.run(join).code, Some(3));
+    let text = world.run(&format!("{join} --no-verify")).text();
+    assert!(text.starts_with("ts,x\n1970-01-02T00:00:00,123.456"), "{text}");
+}

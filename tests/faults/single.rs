@@ -1,23 +1,24 @@
 //! Every read, and every fault.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hypostyle_faultfs::{
-    Errno, Fault, Kind, Mount, Mounted, Nth, Options, Request, Rule, Rules, is_available,
-};
+use hypostyle_faultfs::{Errno, Fault, Kind, Nth, Options, Request, Rule, Rules, is_available};
 use hypostyle_fixtures::{Profile, table_name};
 
+use crate::cases::{Case, Mounts, Verdict, alone};
 use crate::join::{Ended, TABLES, Tables, join};
 
 /// A fault, and what it is called in reports.
 type Named = (&'static str, fn(&Request) -> Fault);
 
-const FAULTS: [Named; 8] = [
+/// All reads of those bytes are interrupted, for ever.
+const ENDLESS: &str = "endless EINTR";
+
+const FAULTS: [Named; 9] = [
     ("EIO", |_| Fault::Error(Errno::Eio)),
     ("ESTALE", |_| Fault::Error(Errno::Estale)),
     ("EINTR", |_| Fault::Error(Errno::Eintr)),
+    (ENDLESS, |_| Fault::Error(Errno::Eintr)),
     ("short", |read| Fault::Short(u32::try_from(read.length / 2).unwrap())),
     ("empty", |_| Fault::Empty),
     ("shrink", |read| Fault::Shrink(read.offset + read.length / 2)),
@@ -33,24 +34,6 @@ struct Expected {
     with_next: BTreeMap<String, Vec<u8>>,
 }
 
-/// One request of one join, and what happens to it.
-struct Case {
-    name: String,
-    file: String,
-    rule: Rule,
-}
-
-#[derive(Default)]
-struct Count {
-    right: usize,
-    typed: usize,
-    wrong: Vec<String>,
-    deaths: Vec<String>,
-    unmet: usize,
-    /// Typed errors that say `Corrupt` where `Changed` would be better.
-    misnamed: usize,
-}
-
 impl Expected {
     fn of(tables: &Tables, cached: bool) -> Self {
         let with_next = (0..TABLES)
@@ -58,46 +41,27 @@ impl Expected {
         Self { cached, frame: tables.frame(), with_next: with_next.collect() }
     }
 
-    fn count(&self, count: &mut Count, case: &Case, ended: Ended) {
-        let Case { name: case, file, rule } = case;
-        let fault = &rule.fault;
+    fn verdict(&self, case: &Case, ended: Ended) -> Verdict {
+        let fault = &case.rules.rules[0].fault;
         match ended {
-            Ended::Frame(frame) if frame == self.frame => count.right += 1,
+            Ended::Frame(frame) if frame == self.frame => Verdict::Right,
             // All of a table is of one generation, be it the old or the new one.
             Ended::Frame(frame)
-                if matches!(fault, Fault::Replace(_)) && self.with_next.get(file) == Some(&frame) =>
+                if matches!(fault, Fault::Replace(_)) && self.with_next.get(&case.file) == Some(&frame) =>
             {
-                count.right += 1;
+                Verdict::Right
             }
-            Ended::Frame(_) => count.wrong.push(format!("{case}: another frame")),
             // Storage failed or changed under the read: to try again is what a caller should do.
-            Ended::Failed(4, _) => count.typed += 1,
+            Ended::Failed(4, _) => Verdict::Typed,
             // It stays no Parquet file: who reads it again finds it corrupt.
-            Ended::Failed(3, _) if matches!(fault, Fault::Shrink(_) | Fault::Grow(_)) => count.typed += 1,
+            Ended::Failed(3, _) if matches!(fault, Fault::Shrink(_) | Fault::Grow(_)) => Verdict::Typed,
             // Where a reply is short, the page cache may hold zeros that nobody can tell from the file's.
             Ended::Failed(3, _) if self.cached && matches!(fault, Fault::Short(_) | Fault::Empty) => {
-                count.typed += 1;
+                Verdict::Typed
             }
-            // The old size and the new bytes are no file; that it is another one by now should be said instead.
-            Ended::Failed(3, _) if matches!(fault, Fault::Replace(_)) => {
-                count.typed += 1;
-                count.misnamed += 1;
-            }
-            Ended::Failed(code, said) => count.wrong.push(format!("{case}: exit code {code}: {said}")),
-            Ended::Died(how) => count.deaths.push(format!("{case}: {how}")),
-            Ended::Hung => count.deaths.push(format!("{case}: no end")),
+            other => other.into(),
         }
     }
-}
-
-/// The requests of a join that nothing is done to.
-fn requests(mounted: &Mounted, expected: &Expected) -> Vec<Request> {
-    mounted.set_rules(Rules::default()).unwrap();
-    mounted.clear_requests();
-    assert_eq!(join(mounted.path()), Ended::Frame(expected.frame.clone()));
-    let mut requests = mounted.requests();
-    requests.sort_by(|a, b| (&a.file, a.offset, a.number).cmp(&(&b.file, b.offset, b.number)));
-    requests
 }
 
 /// Each read meets each fault: once where there is no page cache, which would ask again, else always.
@@ -110,10 +74,12 @@ fn reading(requests: &[Request], direct_io: bool) -> impl Iterator<Item = Case> 
         rule.requests = vec![Kind::Read];
         rule.offsets = Some((read.offset, read.offset + read.length));
         rule.nth = Some(Nth::One(1));
-        // Whoever is interrupted reads again, as often as that happens: it must not be for ever.
-        rule.sticky = !direct_io && rule.fault != Fault::Error(Errno::Eintr);
+        rule.sticky = !direct_io;
+        if name == ENDLESS {
+            rule.nth = Some(Nth::Range(1, None));
+        }
         let name = format!("{name} at {} of {} bytes of {}", read.offset, read.length, read.file);
-        Case { name, file: read.file.clone(), rule }
+        Case { name, file: read.file.clone(), rules: Rules::one(rule) }
     })
 }
 
@@ -129,7 +95,8 @@ fn resolving(requests: &[Request]) -> impl Iterator<Item = Case> {
                 rule.files = Some(file.clone());
                 rule.requests = vec![kind];
                 rule.nth = Some(Nth::One(nth));
-                cases.push(Case { name: format!("{error:?} for {kind:?} {nth}"), file: file.clone(), rule });
+                let name = format!("{error:?} for {kind:?} {nth}");
+                cases.push(Case { name, file: file.clone(), rules: Rules::one(rule) });
             }
         }
     }
@@ -139,45 +106,13 @@ fn resolving(requests: &[Request]) -> impl Iterator<Item = Case> {
 fn check(what: &str, profile: Profile, options: &Options) {
     let tables = Tables::new(profile);
     let expected = Expected::of(&tables, !options.direct_io);
-    let mount =
-        |folder: &tempfile::TempDir| Mount::new(options.clone()).spawn(tables.path(), folder.path()).unwrap();
-    let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(4));
-    let folders: Vec<_> = (0..workers).map(|_| tempfile::tempdir().unwrap()).collect();
-    let mounts: Vec<_> = folders.iter().map(mount).collect();
-    let requests = requests(&mounts[0], &expected);
-    let reads = requests.iter().filter(|request| request.kind == Kind::Read).count();
+    let mounts = Mounts::usual(&tables, options);
+    let requests = mounts.requests(&expected.frame);
     let cases: Vec<Case> = reading(&requests, options.direct_io).chain(resolving(&requests)).collect();
-    let (next, count) = (AtomicUsize::new(0), Mutex::new(Count::default()));
-    std::thread::scope(|scope| {
-        for mounted in &mounts {
-            scope.spawn(|| {
-                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    mounted.set_rules(Rules::one(case.rule.clone())).unwrap();
-                    mounted.clear_requests();
-                    let ended = join(mounted.path());
-                    let met = mounted.requests().iter().any(|request| !request.rules.is_empty());
-                    let mut count = count.lock().unwrap();
-                    count.unmet += usize::from(!met);
-                    expected.count(&mut count, case, ended);
-                }
-            });
-        }
-    });
-    let Count { right, typed, wrong, deaths, unmet, misnamed } = count.into_inner().unwrap();
-    for line in wrong.iter().chain(&deaths) {
-        println!("{what}: {line}");
-    }
-    println!(
-        "{what}, {} reads: {} cases, {right} right, {typed} typed errors, {} wrong, {} deaths",
-        reads,
-        cases.len(),
-        wrong.len(),
-        deaths.len()
-    );
-    println!("{what}: {misnamed} of the errors call a file corrupt that was replaced");
-    assert!(wrong.is_empty() && deaths.is_empty(), "{what}: see above");
-    assert!(right > 0 && typed > 0 && reads >= TABLES, "{what}: the faults were not felt");
+    let count = mounts.run(what, &cases, |mount, case| expected.verdict(case, join(mount)));
+    assert!(count.right > 0 && count.typed > 0, "{what}: the faults were not felt");
     // What the kernel reads ahead differs from time to time.
+    let unmet = count.unmet;
     assert!(
         unmet == 0 || !options.direct_io,
         "{what}: {unmet} cases in which the request did not come again"
@@ -186,6 +121,7 @@ fn check(what: &str, profile: Profile, options: &Options) {
 
 #[test]
 fn a_join_of_which_one_read_fails_is_right_or_says_so() {
+    let _turn = alone();
     if let Err(why) = is_available() {
         println!("NOT RUN: {why}");
         return;

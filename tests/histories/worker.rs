@@ -55,7 +55,9 @@ pub(crate) fn work(told: &str) {
         store: Store::open(root).unwrap(),
         random: Pcg64Mcg::new(seed.parse().unwrap()),
         log,
-        over_etcd: std::fs::read_to_string(format!("{root}/_hypostyle/store.json")).unwrap().contains("etcd://"),
+        over_etcd: std::fs::read_to_string(format!("{root}/_hypostyle/store.json"))
+            .unwrap()
+            .contains("etcd://"),
         number: number.parse().unwrap(),
     };
     for step in 0.. {
@@ -95,7 +97,9 @@ impl Worker {
         let value = (self.number * 1_000_000 + step + 1) as f64;
         match self.attempt(&tables, value) {
             // Whether it was done stays open, as if this process had been killed.
-            Err(e) if e.kind() == ErrorKind::Unavailable && e.message().starts_with("outcome unknown") => Ok(()),
+            Err(e) if e.kind() == ErrorKind::Unavailable && e.message().starts_with("outcome unknown") => {
+                Ok(())
+            }
             Err(e) if self.is_part_of_the_game(&e) => {
                 self.say(&format!("no {value}"));
                 Ok(())
@@ -157,6 +161,8 @@ impl Worker {
     fn is_part_of_the_game(&self, error: &Error) -> bool {
         // A coordinator that is killed does not answer; a file system does.
         let is_gone = self.over_etcd && error.kind() == ErrorKind::Unavailable;
-        is_gone || matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Timeout)
+        // Whoever was stopped for longer than gc's grace finds what it was based on no more.
+        let is_late = self.over_etcd && error.kind() == ErrorKind::NotFound;
+        is_gone || is_late || matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Timeout)
     }
 }

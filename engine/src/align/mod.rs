@@ -123,7 +123,7 @@ fn choose<K: Keys + ?Sized>(
     match strategy {
         Strategy::Auto => {
             // Tables that are stored alike share their keys.
-            let equal = std::ptr::addr_eq(base, table) || base.equals(table, run)?;
+            let equal = std::ptr::eq(base, table) || base.equals(table, run)?;
             if equal && (base_order == Order::Strict || base_is_unique()?) {
                 Ok(identity("the keys are equal, row by row"))
             } else if let Some(first) = run_of(base, base_order, table, table_order, run)? {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::types::Int32Type;
 use arrow_array::{
-    ArrayRef, BinaryArray, BooleanArray, Date32Array, Date64Array, Decimal128Array, Decimal256Array,
+    Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Date64Array, Decimal128Array, Decimal256Array,
     DictionaryArray, FixedSizeBinaryArray, Float64Array, Int8Array, Int32Array, Int64Array, LargeStringArray,
     ListArray, RecordBatch, StringArray, Time32SecondArray, Time64NanosecondArray, TimestampMicrosecondArray,
     TimestampMillisecondArray, TimestampNanosecondArray, TimestampSecondArray, UInt16Array, UInt64Array,
@@ -13,6 +13,7 @@ use arrow_array::{
 use arrow_buffer::i256;
 use hypostyle_io::{IoMode, Missing, ParquetFile, Run, Table};
 use parquet::arrow::ArrowWriter;
+use parquet::basic::Compression;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
 use super::{KeyForm, PlainTable};
@@ -113,7 +114,14 @@ impl PlainTable {
             ("list", Arc::new(lists)),
         ];
         columns.extend(features.map(|(n, c)| (n.to_owned(), c)));
-        RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, true))).unwrap()
+        let nullable = |name: &str, column: &ArrayRef| {
+            !name.starts_with('k') || !self.written.required || column.null_count() > 0
+        };
+        let columns = columns.into_iter().map(|(n, c)| {
+            let nullable = nullable(&n, &c);
+            (n, c, nullable)
+        });
+        RecordBatch::try_from_iter_with_nullable(columns).unwrap()
     }
 
     /// The table written to one or two files and opened.
@@ -128,7 +136,13 @@ impl PlainTable {
                 .set_max_row_group_row_count(Some(self.group))
                 .set_data_page_row_count_limit(2)
                 .set_write_batch_size(2)
-                .set_statistics_enabled(if table.is_multiple_of(2) {
+                .set_dictionary_enabled(!self.written.plain)
+                .set_compression(if self.written.compressed {
+                    Compression::SNAPPY
+                } else {
+                    Compression::UNCOMPRESSED
+                })
+                .set_statistics_enabled(if self.written.page_statistics.unwrap_or(table.is_multiple_of(2)) {
                     EnabledStatistics::Page
                 } else {
                     EnabledStatistics::Chunk

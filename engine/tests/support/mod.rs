@@ -1,5 +1,6 @@
 //! Random tables as plain values, the same as Parquet files, and a nested-loop join over the plain values.
 
+pub(crate) mod checked;
 pub(crate) mod files;
 pub(crate) mod oracle;
 
@@ -60,6 +61,19 @@ pub(crate) struct PlainTable {
     /// Rows of a row group, and rows of the first file.
     pub(crate) group: usize,
     pub(crate) split: usize,
+    pub(crate) written: Written,
+}
+
+/// What of a file can be another way without another value in it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Written {
+    /// The key columns say that they have no nulls, where they have none.
+    pub(crate) required: bool,
+    pub(crate) compressed: bool,
+    /// No dictionaries.
+    pub(crate) plain: bool,
+    /// Pages have statistics, whatever the table's place.
+    pub(crate) page_statistics: Option<bool>,
 }
 
 /// A join over plain tables.

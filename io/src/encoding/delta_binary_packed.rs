@@ -32,12 +32,14 @@ pub(crate) struct Deltas<'a> {
     /// The value before the next one; the first one itself until it is taken.
     last: i64,
     first: bool,
-    widest: usize,
 }
 
+/// The widest differences. Those of 32-bit integers have 32 bits in most files, since they wrap around; DuckDB takes
+/// them in 64, and writes 33 where it must.
+const WIDEST: usize = 64;
+
 impl<'a> Deltas<'a> {
-    /// Integers of `bits` bits.
-    pub(crate) fn new(mut bytes: &'a [u8], bits: usize) -> Decoded<Self> {
+    pub(crate) fn new(mut bytes: &'a [u8]) -> Decoded<Self> {
         let block = take_varint(&mut bytes)?;
         let minis = take_varint(&mut bytes)?;
         let values = take_varint(&mut bytes)?;
@@ -62,7 +64,6 @@ impl<'a> Deltas<'a> {
             in_mini: 0,
             last: first,
             first: true,
-            widest: bits,
         })
     }
 
@@ -84,8 +85,8 @@ impl<'a> Deltas<'a> {
         let Some((width, widths)) = self.widths.split_first() else { return too_few_values() };
         self.widths = widths;
         self.width = usize::from(*width);
-        if self.width > self.widest {
-            return corrupt(format!("its differences have {width} bits, more than {}", self.widest));
+        if self.width > WIDEST {
+            return corrupt(format!("its differences have {width} bits, more than {WIDEST}"));
         }
         // The last one may be cut off behind its last value.
         let bytes = self.mini / 8 * self.width;
@@ -167,7 +168,7 @@ pub(crate) struct DeltaValues<'a, const WIDTH: usize>(Deltas<'a>);
 
 impl<'a, const WIDTH: usize> DeltaValues<'a, WIDTH> {
     pub(crate) fn new(bytes: &'a [u8]) -> Decoded<Self> {
-        Deltas::new(bytes, WIDTH * 8).map(Self)
+        Deltas::new(bytes).map(Self)
     }
 }
 
@@ -192,7 +193,7 @@ impl<const WIDTH: usize> Values for DeltaValues<'_, WIDTH> {
 
 /// Reads `count` lengths, none of which may be negative, and gives what follows them.
 pub(crate) fn lengths(bytes: &[u8], most: usize) -> Decoded<(Vec<u32>, &[u8])> {
-    let mut deltas = Deltas::new(bytes, 32)?;
+    let mut deltas = Deltas::new(bytes)?;
     let count = deltas.left();
     if count > most {
         return corrupt(format!("it has {count} lengths for at most {most} values"));
@@ -239,21 +240,14 @@ mod tests {
     #[test]
     fn headers_and_blocks_that_lie_are_corrupt() {
         for (block, minis) in [(0, 4), (127, 1), (128, 0), (128, 3), (128, 8), (1 << 40, 4), (u64::MAX, 1)] {
-            assert!(Deltas::new(&header(block, minis, 2, 0), 64).is_err(), "{block}, {minis}");
+            assert!(Deltas::new(&header(block, minis, 2, 0)).is_err(), "{block}, {minis}");
         }
-        for (body, bits) in [
-            (&[][..], 64),
-            (&[0], 64),
-            (&[0, 1, 0, 0], 64),
-            (&[0, 65, 0, 0, 0], 64),
-            (&[0, 33, 0, 0, 0], 32),
-            (&[0, 64, 0, 0, 0, 1, 2, 3], 64),
-        ] {
+        for body in [&[][..], &[0], &[0, 1, 0, 0], &[0, 65, 0, 0, 0], &[0, 64, 0, 0, 0, 1, 2, 3]] {
             let bytes = [header(128, 4, 2, 6), body.to_vec()].concat();
-            let mut deltas = Deltas::new(&bytes, bits).unwrap();
+            let mut deltas = Deltas::new(&bytes).unwrap();
             assert!(deltas.each(2, &mut |_| {}).is_err(), "{body:?}");
         }
-        assert!(Deltas::new(&header(128, 4, 1, 6), 64).unwrap().each(2, &mut |_| {}).is_err());
+        assert!(Deltas::new(&header(128, 4, 1, 6)).unwrap().each(2, &mut |_| {}).is_err());
         assert!(lengths(&header(128, 4, 1 << 50, 6), 100).is_err());
         assert!(lengths(&header(128, 4, 1, 5), 100).is_err(), "-3");
     }
@@ -267,7 +261,7 @@ mod tests {
         (0..32).for_each(|_| bytes.extend(u64::MAX.to_le_bytes()));
         bytes.push(0b001_010);
         let mut found = Vec::new();
-        Deltas::new(&bytes, 64).unwrap().each(35, &mut |values| found.extend_from_slice(values)).unwrap();
+        Deltas::new(&bytes).unwrap().each(35, &mut |values| found.extend_from_slice(values)).unwrap();
         let mut expected = vec![0i64];
         (1..=32).for_each(|i| expected.push(i * -3));
         expected.extend([-96, -97]);
@@ -280,5 +274,22 @@ mod tests {
             let out: Vec<i64> = out.as_chunks().0.iter().map(|b| i64::from_le_bytes(*b)).collect();
             assert_eq!(out, expected[skipped..skipped + read]);
         }
+    }
+
+    /// As DuckDB writes them, which takes the differences of 32-bit integers in 64 bits.
+    #[test]
+    fn differences_of_32_bit_integers_may_have_33_bits() {
+        let zigzag = |number: i64| ((number << 1) ^ (number >> 63)) as u64;
+        let most = (1i64 << 32) - 1;
+        let mut bytes = header(128, 4, 4, zigzag(i32::MAX.into()));
+        varint(zigzag(-most), &mut bytes);
+        bytes.extend([33, 0, 0, 0]);
+        // Down, up and down again: 0, twice the most, 0, above the least.
+        let packed = (2 * most as u128) << 33;
+        bytes.extend(&packed.to_le_bytes()[..13]);
+        let mut out = vec![0; 4 * 4];
+        DeltaValues::<4>::new(&bytes).unwrap().read(&mut out).unwrap();
+        let out: Vec<i32> = out.as_chunks().0.iter().map(|b| i32::from_le_bytes(*b)).collect();
+        assert_eq!(out, [i32::MAX, i32::MIN, i32::MAX, i32::MIN]);
     }
 }

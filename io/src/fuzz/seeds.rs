@@ -82,6 +82,16 @@ pub(super) fn files() -> Vec<Vec<u8>> {
     files
 }
 
+/// The footers of those files.
+pub(super) fn footers() -> Vec<Vec<u8>> {
+    let footer = |file: Vec<u8>| {
+        let end = file.len() - 8;
+        let len = u32::from_le_bytes(file[end..end + 4].try_into().unwrap()) as usize;
+        file[end - len..end].to_vec()
+    };
+    files().into_iter().map(footer).collect()
+}
+
 /// The pages of those files: headers, and what follows them.
 fn pages() -> Vec<(PageHeader, Vec<u8>, Vec<u8>)> {
     let mut pages = Vec::new();

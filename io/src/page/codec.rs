@@ -3,10 +3,13 @@
 use std::io::Read;
 
 use parquet::basic::Compression;
-use zstd_safe::{DCtx, InBuffer, OutBuffer, ResetDirective};
+use zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer, ResetDirective};
 
 use crate::encoding::{Decoded, Fault, corrupt};
 use crate::error::Error;
+
+/// The binary logarithm of the window that a stream may reserve: 8 MiB, that of the highest usual level.
+const LARGEST_WINDOW: u32 = 23;
 
 /// Whether pages of this codec can be decompressed here.
 pub(crate) fn is_known(codec: Compression) -> bool {
@@ -14,7 +17,7 @@ pub(crate) fn is_known(codec: Compression) -> bool {
 }
 
 /// Refuses a size that no sound page of `stored` bytes has, before there is memory for it.
-pub(super) fn check_size(codec: Compression, stored: &[u8], size: usize) -> Decoded<()> {
+pub(crate) fn check_size(codec: Compression, stored: usize, size: usize) -> Decoded<()> {
     // The most that a byte can become.
     let most = match codec {
         Compression::UNCOMPRESSED => 1,
@@ -25,8 +28,8 @@ pub(super) fn check_size(codec: Compression, stored: &[u8], size: usize) -> Deco
         Compression::ZSTD(_) => 1 << 15,
         Compression::BROTLI(_) | Compression::LZ4 | Compression::LZO => usize::MAX,
     };
-    if stored.len().saturating_add(8).saturating_mul(most) < size {
-        return corrupt(format!("{} bytes cannot become {size}", stored.len()));
+    if stored.saturating_add(8).saturating_mul(most) < size {
+        return corrupt(format!("{stored} bytes cannot become {size}"));
     }
     Ok(())
 }
@@ -76,32 +79,45 @@ pub(super) fn decompress_beginning(
         decompress(codec, stored, out, zstd)?;
         return Ok(out.len());
     }
-    let context = context(zstd)?;
-    let room = out.get_mut(..needed).unwrap_or(&mut []);
+    match stream_beginning(stored, out.get_mut(..needed).unwrap_or(&mut []), context(zstd)?)? {
+        Some(filled) => Ok(filled),
+        // It is broken, which will be said, or has too large a window.
+        None => {
+            decompress(codec, stored, out, zstd)?;
+            Ok(out.len())
+        }
+    }
+}
+
+/// Fills `room` with the beginning of a frame; `None` if that cannot be done with the memory that there is for it.
+fn stream_beginning(stored: &[u8], room: &mut [u8], context: &mut DCtx<'static>) -> Decoded<Option<usize>> {
+    let needed = room.len();
     let mut to = OutBuffer::around(room);
     let mut from = InBuffer::around(stored);
-    let outcome = loop {
+    let filled = loop {
         let before = (to.pos(), from.pos);
         match context.decompress_stream(&mut to, &mut from) {
-            Ok(_) if to.pos() == needed => break Ok(needed),
-            Ok(0) => break Err("it ends too early".to_owned()),
-            Ok(_) if (to.pos(), from.pos) == before => break Err("it ends too early".to_owned()),
+            Ok(_) if to.pos() == needed => break Some(needed),
+            Ok(0) | Err(_) => break None,
+            Ok(_) if (to.pos(), from.pos) == before => break None,
             Ok(_) => {}
-            Err(code) => break Err(zstd_text(code)),
         }
     };
     // What it keeps for the rest of the frame is of no use to the next page.
-    let reset = context.reset(ResetDirective::SessionOnly);
-    match (outcome, reset) {
-        (Ok(filled), Ok(_)) => Ok(filled),
-        (Err(text), _) => corrupt(format!("it cannot be decompressed: {text}")),
-        (_, Err(code)) => Err(Error::internal(zstd_text(code)).into()),
+    match context.reset(ResetDirective::SessionOnly) {
+        Ok(_) => Ok(filled),
+        Err(code) => Err(Error::internal(zstd_text(code)).into()),
     }
 }
 
 fn context<'a>(zstd: &'a mut Option<DCtx<'static>>) -> Decoded<&'a mut DCtx<'static>> {
     if zstd.is_none() {
         *zstd = DCtx::try_create();
+        if let Some(context) = zstd {
+            context
+                .set_parameter(DParameter::WindowLogMax(LARGEST_WINDOW))
+                .map_err(|code| Error::internal(zstd_text(code)))?;
+        }
     }
     match zstd {
         Some(context) => Ok(context),

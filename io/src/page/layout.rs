@@ -36,7 +36,7 @@ impl DataPage {
         if codec == Compression::UNCOMPRESSED {
             return Ok(0);
         }
-        check_size(codec, &self.stored, self.size)?;
+        check_size(codec, self.stored.len(), self.size)?;
         Ok(self.size)
     }
 

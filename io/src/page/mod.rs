@@ -7,7 +7,7 @@ mod scratch;
 pub(crate) mod thrift;
 mod walk;
 
-pub(crate) use codec::is_known;
+pub(crate) use codec::{check_size, is_known};
 pub(crate) use layout::Want;
 pub(crate) use scratch::{Scratch, keep, space, with_scratch};
 pub(crate) use walk::{DataPage, DictionaryPage, HEADER, Pages, placed};

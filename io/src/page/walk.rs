@@ -238,7 +238,7 @@ impl<'a> Pages<'a> {
             Ok(Bytes::from(bytes))
         };
         let size = if self.codec == Compression::UNCOMPRESSED { stored.len() } else { header.size };
-        placed(codec::check_size(self.codec, &stored, size), at)?;
+        placed(codec::check_size(self.codec, stored.len(), size), at)?;
         let memory = self.run.reserve(size as u64, "a dictionary")?;
         Ok(DictionaryPage { at, values, bytes: placed(decompressed(), at)?, _memory: memory })
     }

@@ -5,12 +5,18 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use bytes::{Buf, Bytes};
+use parquet::basic::Compression;
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::reader::{ChunkReader, Length};
 
+use crate::encoding::Fault;
 use crate::error::{Error, Result};
 use crate::file::ParquetFile;
+use crate::page::check_size;
+use crate::page::header::{PageHeader, PageKind};
+use crate::page::thrift::ThriftError;
 use crate::reading::Reading;
+use crate::run::Run;
 
 /// Room for a page header with the statistics of a numeric column; longer ones take another read.
 const HEADER: u64 = 256;
@@ -36,6 +42,51 @@ impl SourceFailure {
     }
 }
 
+/// What a page may become: the `parquet` crate makes room for whatever a header says, and fills it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Allowed {
+    codec: Compression,
+    bytes: u64,
+}
+
+impl Allowed {
+    /// As much as is left of the run's memory.
+    pub(super) fn of(codec: Compression, run: &Run) -> Self {
+        Self { codec, bytes: run.memory_left() }
+    }
+
+    /// Refuses the page whose header these bytes begin with; `None` if they do not have all of it.
+    fn check(self, bytes: &[u8]) -> Option<Result<()>> {
+        let header = match PageHeader::read(bytes) {
+            Ok((header, _)) => header,
+            Err(ThriftError::Short) => return None,
+            Err(ThriftError::Malformed(why)) => {
+                return Some(Err(Error::corrupt(format!("the header of a page makes no sense: {why}"))));
+            }
+        };
+        if header.size as u64 > self.bytes {
+            return Some(Err(Error::limit(format!(
+                "a page would take {} bytes, and {} are left of the memory limit",
+                header.size, self.bytes
+            ))
+            .hint("raise --memory-limit")));
+        }
+        if let PageKind::Dictionary { values, .. } = header.page
+            && values > header.size
+        {
+            // No value of a dictionary takes less than a byte.
+            return Some(Err(Error::corrupt(format!(
+                "{} bytes are not the {values} values of a dictionary",
+                header.size
+            ))));
+        }
+        Some(match check_size(self.codec, header.stored, header.size) {
+            Err(Fault::Corrupt(what)) => Err(Error::corrupt(what)),
+            _ => Ok(()),
+        })
+    }
+}
+
 /// One column chunk, addressed by offsets in the file; nothing outside of the chunk can be read.
 pub(super) struct ChunkBytes {
     file: Arc<ParquetFile>,
@@ -43,6 +94,9 @@ pub(super) struct ChunkBytes {
     whole: Option<Bytes>,
     reading: Arc<Reading>,
     failure: SourceFailure,
+    allowed: Option<Allowed>,
+    /// Pages are asked for together with their headers, as those of an offset index are.
+    with_headers: bool,
 }
 
 impl ChunkBytes {
@@ -60,6 +114,8 @@ impl ChunkBytes {
             whole: None,
             reading: Arc::clone(reading),
             failure: failure.clone(),
+            allowed: None,
+            with_headers: false,
         };
         if whole {
             let len = usize::try_from(chunk.range.end - chunk.range.start)
@@ -67,6 +123,13 @@ impl ChunkBytes {
             chunk.whole = Some(fetch(&chunk.file, &chunk.reading, chunk.range.start, len)?);
         }
         Ok(chunk)
+    }
+
+    /// The same, of which no page may become larger than is allowed.
+    pub(super) fn checked(mut self, allowed: Allowed, with_headers: bool) -> Self {
+        self.allowed = Some(allowed);
+        self.with_headers = with_headers;
+        self
     }
 
     /// `len` bytes at `offset`, if the chunk has them.
@@ -108,10 +171,39 @@ pub(super) struct HeaderRead {
     file: Arc<ParquetFile>,
     reading: Arc<Reading>,
     failure: SourceFailure,
+    /// What is to be checked when the header is read; nobody reads from where no header is.
+    allowed: Option<Allowed>,
+}
+
+impl HeaderRead {
+    fn check(&mut self, allowed: Allowed) -> Result<()> {
+        loop {
+            match allowed.check(&self.ahead) {
+                Some(outcome) => return outcome,
+                // The `parquet` crate will say that the header does not end.
+                None if self.rest.is_empty() => return Ok(()),
+                None => {
+                    let left = self.rest.end - self.rest.start;
+                    let len = left.min(16 * (self.ahead.len() as u64).max(HEADER));
+                    let more = fetch(
+                        &self.file,
+                        &self.reading,
+                        self.rest.start,
+                        usize::try_from(len).unwrap_or(usize::MAX),
+                    )?;
+                    self.ahead = Bytes::from([&self.ahead[..], &more[..]].concat());
+                    self.rest.start += len;
+                }
+            }
+        }
+    }
 }
 
 impl Read for HeaderRead {
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        if let Some(allowed) = self.allowed.take() {
+            self.check(allowed).map_err(|e| self.failure.keep(e))?;
+        }
         if self.ahead.is_empty() && !self.rest.is_empty() && !into.is_empty() {
             let len = (self.rest.end - self.rest.start).min(16 * HEADER);
             let len = usize::try_from(len).unwrap_or(usize::MAX);
@@ -138,10 +230,15 @@ impl ChunkReader for ChunkBytes {
             file: Arc::clone(&self.file),
             reading: Arc::clone(&self.reading),
             failure: self.failure.clone(),
+            allowed: self.allowed,
         })
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
-        self.bytes(start, length)
+        let bytes = self.bytes(start, length)?;
+        match self.allowed.filter(|_| self.with_headers).and_then(|allowed| allowed.check(&bytes)) {
+            Some(Err(e)) => Err(ParquetError::from(self.failure.keep(e))),
+            _ => Ok(bytes),
+        }
     }
 }

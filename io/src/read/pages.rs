@@ -10,7 +10,7 @@ use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::Job;
-use super::chunk::{ChunkBytes, SourceFailure};
+use super::chunk::{Allowed, ChunkBytes, SourceFailure};
 use crate::error::Result;
 use crate::file::ParquetFile;
 use crate::footer::guarded;
@@ -38,7 +38,8 @@ impl<'a> OneGroup<'a> {
         let (chunk, range) = group.file.chunk(group.group, leaf)?;
         // In one piece; else the offset index, or a walk of the page headers, finds the few pages that matter.
         let (whole, locations) = index::whole_or_pages(group.file, group.group, leaf, rows.len(), run)?;
-        let bytes = Arc::new(ChunkBytes::new(group.file, range, whole, &run.reading, &self.failure)?);
+        let bytes = ChunkBytes::new(group.file, range, whole, &run.reading, &self.failure)?;
+        let bytes = Arc::new(bytes.checked(Allowed::of(chunk.compression(), run), locations.is_some()));
         let rows = usize::try_from(self.job.group_rows()).unwrap_or(usize::MAX);
         let inner = guarded(|| SerializedPageReader::new(bytes, chunk, rows, locations))?;
         Ok(CountedPages { inner, counters: Arc::clone(&run.counters) })

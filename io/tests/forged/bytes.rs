@@ -104,6 +104,8 @@ pub(crate) struct Column {
     pub(crate) optional: bool,
     pub(crate) codec: Compression,
     pub(crate) rows: i64,
+    /// Byte arrays are decimals, which the general reader is there for.
+    pub(crate) decimal: bool,
 }
 
 /// Of text where it can be; of fixed length, three bytes.
@@ -111,6 +113,9 @@ pub(crate) fn file(column: Column, pages: &[Page]) -> Vec<u8> {
     let repetition = if column.optional { Repetition::OPTIONAL } else { Repetition::REQUIRED };
     let mut field = SchemaType::primitive_type_builder("column", column.physical).with_repetition(repetition);
     match column.physical {
+        Type::BYTE_ARRAY if column.decimal => {
+            field = field.with_converted_type(ConvertedType::DECIMAL).with_precision(30).with_scale(0);
+        }
         Type::BYTE_ARRAY => field = field.with_converted_type(ConvertedType::UTF8),
         Type::FIXED_LEN_BYTE_ARRAY => field = field.with_length(3),
         _ => {}

@@ -17,8 +17,13 @@ use bytes::{
     Page, RLE_DICTIONARY, file, varint, zigzag,
 };
 
-const REQUIRED: Column =
-    Column { physical: Type::INT64, optional: false, codec: Compression::UNCOMPRESSED, rows: 4 };
+const REQUIRED: Column = Column {
+    physical: Type::INT64,
+    optional: false,
+    codec: Compression::UNCOMPRESSED,
+    rows: 4,
+    decimal: false,
+};
 const OPTIONAL: Column = Column { optional: true, ..REQUIRED };
 const TEXT: Column = Column { physical: Type::BYTE_ARRAY, ..REQUIRED };
 
@@ -346,6 +351,66 @@ fn a_page_larger_than_the_memory_limit_is_refused_before_it_is_decompressed() {
         let error = read(path, &RowRanges::from_ranges([0..10]), &run).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::LimitExceeded, "{error}");
         assert!(run.memory_peak() <= 1 << 20);
+    });
+}
+
+/// The general reader filled whatever a header declared, and counted it afterwards.
+#[test]
+fn a_page_of_the_general_reader_is_refused_before_it_is_decompressed_too() {
+    let rows: i64 = 4 << 20;
+    let size = rows * 4;
+    let mut frame = Vec::with_capacity(1 << 16);
+    zstd_safe::compress(&mut frame, &vec![0; size as usize], 3).unwrap();
+    let column = Column { physical: Type::BYTE_ARRAY, decimal: true, codec: zstd(), rows, ..REQUIRED };
+    let sound = Column { codec: Compression::UNCOMPRESSED, rows: 2, ..column };
+    of_file(&file(sound, &[Page::v1(2, PLAIN, &[1, 0, 0, 0, 7, 1, 0, 0, 0, 9])]), |path| {
+        let run = Run::default();
+        let found = read(path, &RowRanges::all(2), &run).unwrap();
+        assert_eq!(found.as_primitive::<arrow_array::types::Decimal128Type>().values(), &[7, 9]);
+        assert_eq!(run.counters.units_general.load(std::sync::atomic::Ordering::Relaxed), 1);
+    });
+    for (declared, kind) in [
+        (size, ErrorKind::LimitExceeded),
+        (i64::from(i32::MAX), ErrorKind::LimitExceeded),
+        (-1, ErrorKind::Corrupt),
+    ] {
+        let page = Page::v1(rows, PLAIN, &frame).with(|p| p.size = declared);
+        of_file(&file(column, &[page]), |path| {
+            for rows in [RowRanges::from_ranges([0..10]), RowRanges::all(rows as u64 / 2 + 1)] {
+                let error = read(path, &rows, &Run::new(12 << 20)).unwrap_err();
+                assert_eq!(error.kind(), kind, "{declared}: {error}");
+            }
+        });
+    }
+    // A dictionary that says it has more values than bytes: the crate made room for two billion.
+    let dictionary = Page::dictionary(i64::from(i32::MAX), &[1, 0, 0, 0, 7]);
+    let indexed = [dictionary, Page::v1(2, RLE_DICTIONARY, &[1, 4, 0])];
+    of_file(&file(sound, &indexed), |path| {
+        let error = read(path, &RowRanges::all(2), &Run::default()).unwrap_err();
+        assert!(error.message().contains("values of a dictionary"), "{error}");
+    });
+    // More than its bytes can become, although there is memory for it.
+    let small = Page::v1(rows, PLAIN, &frame[..100]).with(|p| p.size = 64 << 20);
+    of_file(&file(column, &[small]), |path| {
+        let error = read(path, &RowRanges::from_ranges([0..10]), &Run::default()).unwrap_err();
+        assert!(error.message().contains("bytes cannot become 67108864"), "{error}");
+    });
+}
+
+/// A frame whose window is larger than what a stream may reserve is read in one go.
+#[test]
+fn a_window_of_any_size_is_read() {
+    let rows: i64 = 3 << 20;
+    let body: Vec<u8> = numbers(&(0..rows).map(|row| row % 1000).collect::<Vec<_>>());
+    let mut context = zstd_safe::CCtx::create();
+    context.set_parameter(zstd_safe::CParameter::WindowLog(25)).unwrap();
+    let mut frame = Vec::with_capacity(8 << 20);
+    context.compress2(&mut frame, &body).unwrap();
+    let column = Column { codec: zstd(), rows, ..REQUIRED };
+    let page = Page::v1(rows, PLAIN, &frame).with(|p| p.size = body.len() as i64);
+    of_file(&file(column, &[page]), |path| {
+        let found = read(path, &RowRanges::from_ranges([1007..1009]), &Run::default()).unwrap();
+        assert_eq!(found.as_primitive::<arrow_array::types::Int64Type>().values(), &[7, 8]);
     });
 }
 

@@ -151,6 +151,7 @@ fn a_folder_of_files_goes_on_as_before() {
     assert_eq!(store.files("t", None).unwrap().len(), 1);
     for error in [
         store.join_with(&spec, &options_as_of("1")).unwrap_err(),
+        store.describe("t", &[], &options_as_of("1")).unwrap_err(),
         store.write("t", &rows(&[]), &WriteOptions::default()).unwrap_err(),
         store.log(None, 1).unwrap_err(),
     ] {

@@ -99,3 +99,41 @@ fn many_threads_on_many_tables_lose_no_update() {
     assert_eq!(world.store.snapshot(None).unwrap(), 3 + 6 * EACH as u64);
     assert!(world.store.repair(false).unwrap().findings.is_empty());
 }
+
+#[test]
+fn a_transaction_that_is_cancelled_ends_at_its_next_step_and_leaves_nothing() {
+    // Cancelled before it begins, while it waits for the lock, before a write, before its commit.
+    for step in ["begin", "lock", "write", "commit"] {
+        let world = World::new();
+        world.write("t", &rows(&[(1, 0.5)]), WriteMode::Upsert).unwrap();
+        let files = world.all_files();
+        let run = Arc::new(crate::Run::default());
+        let options = TransactionOptions { run: Some(Arc::clone(&run)), ..Default::default() };
+        let cancel = |at: &str| {
+            if step == at {
+                run.cancel();
+            }
+        };
+        let outcome = std::thread::scope(|scope| {
+            let other = begun(&world, Duration::ZERO).unwrap();
+            cancel("begin");
+            let ours = scope.spawn(|| {
+                let mut ours = world.store.transaction_with(["t"], &options)?;
+                cancel("write");
+                ours.write("t", &rows(&[(1, 9.5)]), &WriteOptions::new(WriteMode::Upsert))?;
+                cancel("commit");
+                ours.commit()
+            });
+            while world.store.locks().unwrap().len() < 2 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            cancel("lock");
+            drop(other);
+            ours.join().unwrap()
+        });
+        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Cancelled, "{step}");
+        assert_eq!(world.all_files(), files, "{step}");
+        assert_eq!(world.store.snapshot(None).unwrap(), 1, "{step}");
+        assert!(world.store.locks().unwrap().is_empty(), "{step}");
+    }
+}
