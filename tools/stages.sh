@@ -15,6 +15,7 @@ readonly STAGES=(
     'doctest:the examples in the documentation'
     'features:each feature alone builds, and passes its own tests'
     'locks:locks through a real etcd and on this machine, with processes that are killed, stopped and broken'
+    'etcd:stores that a real etcd coordinates, which is killed, stopped, wiped and set back'
     'demo:cargo run --release -- demo'
     'bench:every benchmark runs once'
     'instructions:decoding and alignment take no more instructions than those kept'
@@ -179,15 +180,32 @@ find_etcd() {
     command -v etcd >/dev/null
 }
 
-stage_locks() {
-    component clippy clippy
+# What the build and the tests of the feature `etcd` need.
+need_etcd() {
     command -v protoc >/dev/null || debian protobuf-compiler || not_run 'protoc is missing (Debian: protobuf-compiler)'
     find_etcd || not_run 'etcd is missing (Debian: etcd-server)'
     command -v setpriv >/dev/null || not_run 'setpriv is missing (Debian: util-linux)'
+}
+
+stage_locks() {
+    component clippy clippy
+    need_etcd
     cargo clippy -p hypostyle-lock --all-targets --features etcd --locked -- -D warnings
     RUSTDOCFLAGS='-D warnings' cargo doc -p hypostyle-lock --no-deps --features etcd --locked
     [ -z "${HYPOSTYLE_LONG:-}" ] || export HYPOSTYLE_LOCK_HISTORIES=${HYPOSTYLE_LOCK_HISTORIES:-40}
     cargo test -p hypostyle-lock --features etcd --locked
+}
+
+stage_etcd() {
+    component clippy clippy
+    need_etcd
+    cargo clippy -p hypostyle --all-targets --features etcd --locked -- -D warnings
+    # Those over the file system are part of another stage.
+    [ -z "${HYPOSTYLE_LONG:-}" ] || export HYPOSTYLE_HISTORIES=${HYPOSTYLE_ETCD_HISTORIES:-40}
+    cargo test -p hypostyle --features etcd --locked --test etcd -- --show-output
+    cargo test -p hypostyle --features etcd --locked --test histories -- --show-output over_etcd
+    # The command line says what a build without the feature cannot do, and does it with the feature.
+    cargo test -p hypostyle --features etcd --locked --test cli -- managed
 }
 
 stage_demo() {

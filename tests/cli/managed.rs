@@ -81,11 +81,16 @@ fn what_cannot_be_done_is_one_line_with_its_exit_code() {
     };
     check("init --root store", 2, "file store: the root is a managed store already");
     check("init --root none", 2, "file none: No such file or directory (os error 2)");
-    check(
-        "init --coordination etcd://127.0.0.1:2379",
-        3,
-        "this build of hypostyle cannot coordinate through etcd: it was built without the feature `etcd`",
-    );
+    let (code, why) = match cfg!(feature = "etcd") {
+        false => {
+            let why = "this build of hypostyle cannot coordinate through etcd: it was built without the feature `etcd`";
+            (3, why)
+        }
+        true => {
+            (2, "a user does not belong into etcd's address: set HYPOSTYLE_ETCD_USER and HYPOSTYLE_ETCD_PASSWORD")
+        }
+    };
+    check("init --coordination etcd://me:secret@127.0.0.1:2379", code, why);
     check("write wind wind.parquet", 2, "table `wind`, file .: the root is no managed store");
     check("write _w wind.parquet --root store --key ts", 2, "`_w` is no table name");
     check("write w wind.parquet --root store", 2, "table `w`: the table is new, and has no key");
