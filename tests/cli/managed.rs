@@ -86,9 +86,10 @@ fn what_cannot_be_done_is_one_line_with_its_exit_code() {
             let why = "this build of hypostyle cannot coordinate through etcd: it was built without the feature `etcd`";
             (3, why)
         }
-        true => {
-            (2, "a user does not belong into etcd's address: set HYPOSTYLE_ETCD_USER and HYPOSTYLE_ETCD_PASSWORD")
-        }
+        true => (
+            2,
+            "a user does not belong into etcd's address: set HYPOSTYLE_ETCD_USER and HYPOSTYLE_ETCD_PASSWORD",
+        ),
     };
     check("init --coordination etcd://me:secret@127.0.0.1:2379", code, why);
     check("write wind wind.parquet", 2, "table `wind`, file .: the root is no managed store");
