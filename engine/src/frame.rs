@@ -43,10 +43,11 @@ impl Frame {
         self.stats.snapshot
     }
 
-    /// The same frame, known to be of that snapshot.
+    /// The same frame, known to be of that snapshot, which may not be the newest any more.
     #[must_use]
-    pub fn of_snapshot(mut self, snapshot: Option<u64>) -> Self {
+    pub fn of_snapshot(mut self, snapshot: Option<u64>, known_at_ns: Option<u64>) -> Self {
         self.stats.snapshot = snapshot;
+        self.stats.snapshot_known_at_ns = known_at_ns;
         self
     }
 

@@ -13,6 +13,10 @@ pub struct JoinStats {
     /// The snapshot that all tables were read from, in a managed store.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<u64>,
+    /// If the store's coordinator did not answer: when that snapshot was known to be the newest, in nanoseconds since
+    /// 1970. Later ones may stand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot_known_at_ns: Option<u64>,
     /// Bytes asked of storage.
     pub bytes_read: u64,
     /// Requests made to storage.

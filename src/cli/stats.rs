@@ -22,6 +22,13 @@ pub(super) fn all(stats: &JoinStats, write_ms: Option<f64>) -> String {
     let write = write_ms.map(|time| format!("then write {}", ms(time)));
     let stages: Vec<String> = stages.chain(write).collect();
     let mut text = line(stats);
+    if let (Some(snapshot), Some(at)) = (stats.snapshot, stats.snapshot_known_at_ns) {
+        let at = std::time::UNIX_EPOCH + std::time::Duration::from_nanos(at);
+        text += &format!(
+            "snapshot {snapshot}, the newest known at {}: the coordinator does not answer\n",
+            humantime::format_rfc3339_seconds(at)
+        );
+    }
     text += &format!("stages   {}\n", stages.join(" · "));
     text += &format!(
         "read     {} in {} requests; {} pages decoded, {} skipped\n",

@@ -51,7 +51,7 @@ impl Managed {
     pub(crate) fn gc(&self, options: &GcOptions) -> Result<GcReport> {
         let cutoff =
             unique::now().saturating_sub(u64::try_from(options.grace.as_nanos()).unwrap_or(u64::MAX));
-        let newest = self.newest(Duration::ZERO)?;
+        let newest = self.newest()?;
         // What was the newest at the cutoff was superseded after it.
         let at_cutoff = self.newest_at(&newest, cutoff)?;
         let mut horizon =
@@ -61,7 +61,7 @@ impl Managed {
             commit(self.ground(), &wish, |_| Ok(Default::default()))?;
         }
         // Gone for the grace are those that a snapshot of the cutoff said to be gone.
-        let newest = self.newest(Duration::ZERO)?;
+        let newest = self.newest()?;
         horizon = horizon.max(newest.manifest.horizon);
         let gone = if options.grace.is_zero() {
             if options.remove { newest.manifest.horizon } else { horizon }
@@ -74,7 +74,7 @@ impl Managed {
         // In this order: a writer whose locks were free after its files were seen has committed them or never will.
         let there = self.there(options.grace)?;
         let held: BTreeSet<u64> = self.held_locks()?.into_iter().filter_map(|lock| lock.fence).collect();
-        let newest = self.newest(Duration::ZERO)?;
+        let newest = self.newest()?;
         let needed = self.needed(&newest, gone)?;
         let doomed = there.into_iter().filter(|(path, what, _)| {
             !needed.contains(path)
@@ -82,6 +82,9 @@ impl Managed {
                     What::Manifest(number) => *number < gone,
                     // Whoever has just written it can still build upon it.
                     What::Checkpoint(number) => number + super::commit::FURTHEST <= newest.number(),
+                    // The newest may have no other name yet, and one that follows it may be about to be committed,
+                    // however long ago it was written. All before have the names of their numbers, or lost.
+                    What::Proposed(number) => *number < newest.number(),
                     What::Staged => true,
                     What::Data(fence) => !held.contains(fence),
                 }
@@ -168,6 +171,7 @@ impl Managed {
         };
         let number = |name: &str| Layout::snapshot_number(name.as_ref()).map(What::Manifest);
         look(&self.layout.snapshots(), Duration::ZERO, &number)?;
+        look(&self.layout.snapshots(), grace, &|name| Layout::proposed_number(name).map(What::Proposed))?;
         look(&self.layout.staging(), grace, &|_| Some(What::Staged))?;
         look(&self.layout.checkpoints(), grace, &|name| {
             Layout::checkpoint_number(name).map(What::Checkpoint)
@@ -187,6 +191,8 @@ impl Managed {
 /// A file of ours, by its name.
 enum What {
     Manifest(u64),
+    /// A manifest by a name of its own.
+    Proposed(u64),
     Checkpoint(u64),
     Staged,
     /// With the fence of its writer.

@@ -64,7 +64,7 @@ pub struct Difference {
 impl Managed {
     /// The newest `most` snapshots that are kept, the newest first; of one table alone, if it is named.
     pub(crate) fn log(&self, table: Option<&str>, most: usize) -> Result<Vec<SnapshotReport>> {
-        let newest = self.newest(std::time::Duration::ZERO)?;
+        let newest = self.newest_to_read(std::time::Duration::ZERO)?.0;
         let mut tags: BTreeMap<u64, Vec<String>> = BTreeMap::new();
         for (tag, number) in newest.tags()? {
             tags.entry(number).or_default().push(tag);
@@ -88,7 +88,7 @@ impl Managed {
 
     /// What a table, or each of them, became from one snapshot to another.
     pub(crate) fn diff(&self, from: &AsOf, to: &AsOf) -> Result<Difference> {
-        let newest = self.newest(std::time::Duration::ZERO)?;
+        let newest = self.newest_to_read(std::time::Duration::ZERO)?.0;
         let (from, to) = (as_of::resolve(self, &newest, from)?, as_of::resolve(self, &newest, to)?);
         let (before, after) = (from.tables()?, to.tables()?);
         let all: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
@@ -133,12 +133,12 @@ impl Managed {
 
     /// The tags and the snapshots they name.
     pub(crate) fn tags(&self) -> Result<BTreeMap<String, u64>> {
-        self.newest(std::time::Duration::ZERO)?.tags()
+        self.newest_to_read(std::time::Duration::ZERO)?.0.tags()
     }
 
     /// The snapshot of a commit, by its id: among those after `after`.
     pub(crate) fn find_commit(&self, commit: &str, after: u64) -> Result<Option<u64>> {
-        let newest = self.newest(std::time::Duration::ZERO)?;
+        let newest = self.newest()?;
         for number in ((after + 1).max(newest.manifest.horizon)..=newest.number()).rev() {
             if self.kept.manifest(&self.layout, number)?.0.commit == commit {
                 return Ok(Some(number));

@@ -6,11 +6,12 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::commit::{CommitPoint, Local};
+use super::locks::Place;
 use super::files::Files;
 use super::layout::Layout;
 use super::manifest::Manifest;
 use super::unique::{now, unique, who};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, Result};
 
 /// Who decides which commit is next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +20,18 @@ pub enum Coordination {
     /// The file system, for processes of one machine.
     #[default]
     Local,
+    /// The members of an etcd cluster, as `etcd://host:port,…`, for processes of many machines. Needs the cargo
+    /// feature `etcd`.
+    Etcd(String),
+}
+
+/// What a build says that was made without etcd.
+#[cfg(not(feature = "etcd"))]
+fn without_etcd() -> Error {
+    Error::unsupported(
+        "this build of hypostyle cannot coordinate through etcd: it was built without the feature `etcd`",
+    )
+    .hint("build it with `--features etcd`, or use --coordination local for the processes of one machine")
 }
 
 impl FromStr for Coordination {
@@ -27,11 +40,14 @@ impl FromStr for Coordination {
     fn from_str(text: &str) -> Result<Self> {
         match text {
             "local" => Ok(Self::Local),
-            _ if text.starts_with("etcd://") => Err(Error::new(
-                ErrorKind::Unsupported,
-                "this build of hypostyle cannot coordinate through etcd",
-            )
-            .hint("use --coordination local for the processes of one machine")),
+            #[cfg(feature = "etcd")]
+            _ if text.starts_with("etcd://") => {
+                let settings = hypostyle_lock::etcd::EtcdSettings::new(text);
+                let settings = settings.map_err(super::locks::from_lock)?;
+                Ok(Self::Etcd(format!("etcd://{}", settings.endpoints().join(","))))
+            }
+            #[cfg(not(feature = "etcd"))]
+            _ if text.starts_with("etcd://") => Err(without_etcd()),
             other => {
                 Err(Error::invalid(format!("`{other}` is no coordination")).hint("local, or etcd://H:P,H:P"))
             }
@@ -58,6 +74,33 @@ pub(super) struct Marker {
     format: u32,
     pub(super) store: String,
     coordination: String,
+    /// The id of the cluster that coordinates it: another one, or one that was wiped, is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cluster: Option<String>,
+}
+
+impl Marker {
+    pub(super) fn is_local(&self) -> bool {
+        self.coordination == "local"
+    }
+}
+
+/// What decides about commits and grants locks in the store that a marker is of.
+pub(super) fn open(marker: &Marker, layout: &Layout, files: &Files) -> Result<(Box<dyn CommitPoint>, Place)> {
+    if marker.is_local() {
+        return Ok((Box::new(Local::new(layout.clone(), files.clone())), Place::local(layout)?));
+    }
+    #[cfg(feature = "etcd")]
+    {
+        let cluster = marker.cluster.as_deref().unwrap_or_default();
+        let (layout, files) = (layout.clone(), files.clone());
+        let point =
+            super::commit::Etcd::open(&marker.coordination, &marker.store, cluster, layout, files)?;
+        let locks = Place::by(point.locks());
+        Ok((Box::new(point), locks))
+    }
+    #[cfg(not(feature = "etcd"))]
+    Err(without_etcd().path(layout.marker()))
 }
 
 /// Makes a folder a managed store. Files that lie there stay where they are, and belong to no table.
@@ -66,11 +109,14 @@ pub(super) struct Marker {
 /// [`InvalidRequest`](ErrorKind::InvalidRequest) if it is one already, or lies inside another or around one;
 /// [`Unsupported`](ErrorKind::Unsupported) on a file system where local coordination does not hold.
 pub fn init(root: impl AsRef<Path>, coordination: &Coordination) -> Result<Initialized> {
-    let Coordination::Local = coordination;
-    with(root.as_ref(), &Files::default())
+    #[cfg(not(feature = "etcd"))]
+    if let Coordination::Etcd(_) = coordination {
+        return Err(without_etcd());
+    }
+    with(root.as_ref(), coordination, &Files::default())
 }
 
-pub(super) fn with(root: &Path, files: &Files) -> Result<Initialized> {
+pub(super) fn with(root: &Path, coordination: &Coordination, files: &Files) -> Result<Initialized> {
     let layout = Layout::of(root);
     let root = layout.root();
     let metadata = std::fs::metadata(root).map_err(|e| Error::from_io(root, e))?;
@@ -81,7 +127,13 @@ pub(super) fn with(root: &Path, files: &Files) -> Result<Initialized> {
         return Err(already(&layout));
     }
     alone(root)?;
-    let file_system = hypostyle_lock::local_file_system(root).map_err(super::locks::from_lock)?;
+    let file_system = match (hypostyle_lock::local_file_system(root), coordination) {
+        (Ok(name), _) => name,
+        (Err(hypostyle_lock::LockError::Unsupported { .. }), Coordination::Etcd(_)) => {
+            "a file system of another kind"
+        }
+        (Err(error), _) => return Err(super::locks::from_lock(error)),
+    };
     files.make_folder(&layout.meta())?;
     files.sync_folder(root)?;
     for folder in [layout.snapshots(), layout.checkpoints(), layout.staging(), layout.locks()] {
@@ -102,8 +154,8 @@ pub(super) fn with(root: &Path, files: &Files) -> Result<Initialized> {
         changes: Default::default(),
     };
     // Another `init` at the same time may have made it, just as well.
-    Local::new(layout.clone(), files.clone()).propose(&first)?;
-    let marker = Marker { format: 1, store: store.clone(), coordination: "local".to_owned() };
+    let (coordination, cluster) = begin(coordination, &layout, files, &first)?;
+    let marker = Marker { format: 1, store: store.clone(), coordination, cluster };
     let text =
         serde_json::to_string_pretty(&marker).map_err(|e| Error::internal("no JSON").source(e))? + "\n";
     let staged = layout.staging().join(format!("{store}.json"));
@@ -114,6 +166,29 @@ pub(super) fn with(root: &Path, files: &Files) -> Result<Initialized> {
     }
     files.sync_folder(&layout.meta())?;
     Ok(Initialized { root: root.to_owned(), store, file_system })
+}
+
+/// Makes the first snapshot; what the marker says of who decided that.
+fn begin(
+    coordination: &Coordination,
+    layout: &Layout,
+    files: &Files,
+    first: &Manifest,
+) -> Result<(String, Option<String>)> {
+    match coordination {
+        Coordination::Local => {
+            // Another `init` at the same time may have made it, just as well.
+            Local::new(layout.clone(), files.clone()).propose(first, &[])?;
+            Ok(("local".to_owned(), None))
+        }
+        #[cfg(feature = "etcd")]
+        Coordination::Etcd(members) => {
+            let cluster = super::commit::Etcd::begin(members, layout, files, first)?;
+            Ok((members.clone(), Some(cluster)))
+        }
+        #[cfg(not(feature = "etcd"))]
+        Coordination::Etcd(_) => Err(without_etcd()),
+    }
 }
 
 fn already(layout: &Layout) -> Error {
@@ -163,13 +238,8 @@ pub(super) fn read_marker(layout: &Layout) -> Result<Option<Marker>> {
             .path(&path)
             .hint("a newer hypostyle made it"));
     }
-    if marker.coordination != "local" {
-        return Err(marker
-            .coordination
-            .parse::<Coordination>()
-            .err()
-            .unwrap_or_else(|| wrong(String::new()))
-            .path(&path));
+    if !marker.is_local() {
+        marker.coordination.parse::<Coordination>().map_err(|e| e.path(&path))?;
     }
     Ok(Some(marker))
 }

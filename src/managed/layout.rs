@@ -6,6 +6,7 @@
 //!   _hypostyle/
 //!     store.json                 what kind of store this is; whoever links it here has made the store
 //!     snapshots/00…042.manifest  one a commit; whoever links number N+1 has committed
+//!     snapshots/00…042-….manifest  with etcd, the same under the name that is committed; the number's name follows
 //!     checkpoints/00…040-….list  all tables as of a snapshot, for manifests to build upon
 //!     staging/                   manifests that are being written
 //!     head                       a number near the newest snapshot's: a hint, never trusted
@@ -57,6 +58,19 @@ impl Layout {
     /// The number that a name in [`Self::snapshots`] stands for.
     pub(super) fn snapshot_number(name: &std::ffi::OsStr) -> Option<u64> {
         name.to_str()?.strip_suffix(".manifest").filter(|digits| digits.len() == 20)?.parse().ok()
+    }
+
+    /// A manifest's name before its number is known to be its own: nobody else has it.
+    #[cfg(feature = "etcd")]
+    pub(super) fn proposed_name(number: u64, unique: &str) -> String {
+        format!("{number:020}-{unique}.manifest")
+    }
+
+    /// The number of a manifest that has a name as a commit point of many machines makes them.
+    pub(super) fn proposed_number(name: &str) -> Option<u64> {
+        let (number, unique) = name.strip_suffix(".manifest")?.split_once('-')?;
+        let is_unique = unique.len() == 32 && unique.bytes().all(|b| b.is_ascii_hexdigit());
+        number.parse().ok().filter(|_| is_unique && number.len() == 20)
     }
 
     pub(super) fn checkpoints(&self) -> PathBuf {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use hypostyle_lock::{Held, LocalLocks, LockError, LockSet, Locks, Mode, Standing};
+use hypostyle_lock::{Fence, Held, LocalLocks, LockError, LockSet, Locks, Mode, Proof, Standing};
 use serde::Serialize;
 
 use super::Managed;
@@ -43,32 +43,71 @@ pub struct LockReport {
     pub seconds: u64,
 }
 
-pub(super) fn open(layout: &Layout) -> Result<LocalLocks> {
-    LocalLocks::open(layout.locks()).map_err(from_lock)
+/// Where the locks are granted.
+pub(super) struct Place(Box<dyn Locks>);
+
+impl Place {
+    /// By this machine.
+    pub(super) fn local(layout: &Layout) -> Result<Self> {
+        Ok(Self(Box::new(LocalLocks::open(layout.locks()).map_err(from_lock)?)))
+    }
+
+    /// By a coordinator.
+    #[cfg(feature = "etcd")]
+    pub(super) fn by(locks: impl Locks + 'static) -> Self {
+        Self(Box::new(locks))
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Place")
+    }
 }
 
 impl Grant {
-    /// Waits for all of these tables. The fence is newer than any that `newest` has on record for them.
+    /// Waits for all of these tables.
     pub(super) fn take(
         managed: &Managed,
-        newest: &Snapshot<'_>,
         exclusive: &[String],
         shared: &[String],
         wait: Option<Duration>,
     ) -> Result<Self> {
-        let locks = &managed.locks;
         let of = |names: &'_ [String], mode| {
             names.iter().map(move |name| (name.clone(), mode)).collect::<Vec<_>>()
         };
         let set = LockSet::new([of(exclusive, Mode::Exclusive), of(shared, Mode::Shared)].concat());
         let set = set.map_err(from_lock)?;
-        let mut on_record = 0;
-        for name in exclusive.iter().chain(shared) {
-            on_record =
-                on_record.max(newest.floor(name)?).max(newest.table(name)?.map_or(0, |table| table.fence));
+        if !managed.point.compares_proofs() {
+            // Locks that this machine forgot must not be given out with old fences.
+            let on_record = on_record(&managed.newest()?, &set)?;
+            managed.locks.0.ensure_beyond(on_record).map_err(from_lock)?;
         }
-        locks.ensure_beyond(hypostyle_lock::Fence(on_record)).map_err(from_lock)?;
-        locks.acquire(&set, wait.unwrap_or(PATIENCE)).map(Self).map_err(from_lock)
+        managed.locks.0.acquire(&set, wait.unwrap_or(PATIENCE)).map(Self).map_err(from_lock)
+    }
+
+    /// What a commit point compares that can.
+    pub(super) fn proofs(&self) -> Vec<Proof> {
+        self.0.proofs().to_vec()
+    }
+
+    /// Refuses a grant that is older than what `newest`, looked up after it was granted, has on record: whoever
+    /// grants the locks has forgotten what was granted before.
+    pub(super) fn compare(&self, newest: &Snapshot<'_>) -> Result<()> {
+        for (name, _) in self.0.set().iter() {
+            let on_record = newest.table(name)?.map_or(0, |table| table.fence);
+            if on_record <= self.fence() {
+                continue;
+            }
+            return Err(Error::corrupt(format!(
+                "the fence granted is {}, and the table was written under {on_record}: what grants the locks was \
+                 wiped, or is another one",
+                self.fence()
+            ))
+            .table(name)
+            .hint("`hypostyle repair` says what can be done"));
+        }
+        Ok(())
     }
 
     pub(super) fn fence(&self) -> u64 {
@@ -76,11 +115,15 @@ impl Grant {
     }
 
     /// Whether a commit upon `head` may still be made: the locks are held, and nobody was granted them since, by
-    /// what the locks say and by what the store has on record.
+    /// what the locks say (unless the commit itself compares that) and by what the store has on record.
     pub(super) fn check(&self, managed: &Managed, head: &Snapshot<'_>) -> Result<()> {
-        self.0.check().map_err(from_lock)?;
         let tables: Vec<&str> = self.0.set().iter().map(|(name, _)| name).collect();
-        let newest = managed.locks.newest_exclusive(&tables).map_err(from_lock)?.0;
+        let newest = if managed.point.compares_proofs() {
+            0
+        } else {
+            self.0.check().map_err(from_lock)?;
+            managed.locks.0.newest_exclusive(&tables).map_err(from_lock)?.0
+        };
         for name in tables {
             let floor = head.floor(name)?.max(newest);
             if self.fence() < floor {
@@ -89,6 +132,16 @@ impl Grant {
         }
         Ok(())
     }
+}
+
+/// The newest fence that a snapshot knows of for any of the tables.
+fn on_record(newest: &Snapshot<'_>, set: &LockSet) -> Result<Fence> {
+    let mut on_record = 0;
+    for (name, _) in set.iter() {
+        on_record =
+            on_record.max(newest.floor(name)?).max(newest.table(name)?.map_or(0, |table| table.fence));
+    }
+    Ok(Fence(on_record))
 }
 
 fn stale(fence: u64, floor: u64) -> Error {
@@ -120,13 +173,13 @@ impl Managed {
             seconds: ticket.since.elapsed().unwrap_or_default().as_secs(),
             id: ticket.id,
         };
-        Ok(self.locks.list().map_err(from_lock)?.into_iter().map(report).collect())
+        Ok(self.locks.0.list().map_err(from_lock)?.into_iter().map(report).collect())
     }
 
     /// Breaks a lock. What its holder is about to commit is refused from here on: a commit of our own raises the
     /// least fence that may write, before anybody else is granted the tables.
     pub(crate) fn break_lock(&self, id: &str) -> Result<u64> {
-        let condemned = self.locks.condemn(id).map_err(from_lock)?;
+        let condemned = self.locks.0.condemn(id).map_err(from_lock)?;
         let tables: Vec<String> = condemned.ticket.set.iter().map(|(name, _)| name.to_owned()).collect();
         let floor = condemned.floor.0;
         let wish =
@@ -136,7 +189,7 @@ impl Managed {
                 |name: &String| Ok((names::floor(name), Some(Entry::Floor(floor.max(head.floor(name)?)))));
             tables.iter().map(floor).collect()
         })?;
-        self.locks.free(&condemned).map_err(from_lock)?;
+        self.locks.0.free(&condemned).map_err(from_lock)?;
         Ok(made.number)
     }
 }
@@ -155,6 +208,10 @@ pub(super) fn from_lock(error: LockError) -> Error {
             (ErrorKind::Unsupported, "put the root on ext4, xfs, btrfs, zfs, tmpfs or overlay")
         }
         LockError::Unavailable { .. } => (ErrorKind::Unavailable, "try again"),
+        LockError::Denied { .. } => {
+            (ErrorKind::Unavailable, "set HYPOSTYLE_ETCD_USER and HYPOSTYLE_ETCD_PASSWORD, or the certificates")
+        }
+        LockError::OtherCluster { .. } => (ErrorKind::Corrupt, "`hypostyle repair` says what can be done"),
         LockError::Io { path, kind, .. } => {
             return Error::from_io(path, std::io::Error::from(*kind)).source(error);
         }

@@ -30,10 +30,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use hypostyle_io::{IoMode, ParquetFile, Run};
-use hypostyle_lock::LocalLocks;
-
 use crate::{Error, Result};
-use commit::{CommitPoint, Ground, Local};
+use commit::{CommitPoint, Ground, Newest};
 use files::Files;
 use layout::Layout;
 use manifest::{FileEntry, TableEntry};
@@ -54,7 +52,8 @@ pub(crate) struct Managed {
     files: Files,
     point: Box<dyn CommitPoint>,
     kept: Kept,
-    locks: LocalLocks,
+    locks: locks::Place,
+    is_local: bool,
     /// The newest snapshot that this process has seen.
     known: AtomicU64,
     /// When it was looked for last.
@@ -76,6 +75,7 @@ pub(crate) struct ListedTable {
 pub(crate) struct View<'s> {
     managed: &'s Managed,
     snapshot: Snapshot<'s>,
+    known_at: Option<u64>,
 }
 
 impl Managed {
@@ -86,12 +86,12 @@ impl Managed {
 
     fn with(root: &Path, files: Files) -> Result<Option<Self>> {
         let layout = Layout::of(root);
-        if init::read_marker(&layout)?.is_none() {
-            return Ok(None);
-        }
+        let Some(marker) = init::read_marker(&layout)? else { return Ok(None) };
+        let (point, locks) = init::open(&marker, &layout, &files)?;
         Ok(Some(Self {
-            point: Box::new(Local::new(layout.clone(), files.clone())),
-            locks: locks::open(&layout)?,
+            point,
+            locks,
+            is_local: marker.is_local(),
             layout,
             files,
             kept: Kept::default(),
@@ -105,32 +105,44 @@ impl Managed {
         Ground { layout: &self.layout, files: &self.files, kept: &self.kept, point: self.point.as_ref() }
     }
 
-    /// The newest snapshot, or one that was the newest not longer ago than `staleness`.
-    fn newest(&self, staleness: Duration) -> Result<Snapshot<'_>> {
+    /// The newest snapshot, for those who are about to change something.
+    fn newest(&self) -> Result<Snapshot<'_>> {
+        let newest = self.point.newest(self.known.load(Ordering::Acquire))?;
+        self.known.fetch_max(newest.number, Ordering::AcqRel);
+        Snapshot::newest(&self.layout, &self.kept, &newest)
+    }
+
+    /// The newest snapshot for a reader, or one that was the newest not longer ago than `staleness`. Where nobody
+    /// can be asked, the last one that is known, and since when.
+    fn newest_to_read(&self, staleness: Duration) -> Result<(Snapshot<'_>, Option<u64>)> {
         let poisoned = |_| Error::internal("the lock of the newest snapshot is poisoned");
         let known = self.known.load(Ordering::Acquire);
         let fresh = !staleness.is_zero()
             && self.looked.lock().map_err(poisoned)?.is_some_and(|looked| looked.elapsed() <= staleness);
-        let number = if fresh { known } else { self.point.newest(known)? };
-        if !fresh {
-            self.known.fetch_max(number, Ordering::AcqRel);
-            *self
+        if fresh && let Ok(snapshot) = Snapshot::read(&self.layout, &self.kept, known) {
+            return Ok((snapshot, None));
+        }
+        let newest: Newest = self.point.newest_to_read(known)?;
+        self.known.fetch_max(newest.number, Ordering::AcqRel);
+        if newest.as_of.is_none() {
+            let mut looked = self
                 .looked
                 .lock()
-                .map_err(|_| Error::internal("the lock of the newest snapshot is poisoned"))? =
-                Some(Instant::now());
+                .map_err(|_| Error::internal("the lock of the newest snapshot is poisoned"))?;
+            *looked = Some(Instant::now());
         }
-        Snapshot::read(&self.layout, &self.kept, number)
+        Ok((Snapshot::newest(&self.layout, &self.kept, &newest)?, newest.as_of))
     }
 
     /// The tables of the snapshot that a reader asks for.
     pub(crate) fn view(&self, as_of: Option<&AsOf>, staleness: Duration) -> Result<View<'_>> {
-        let newest = self.newest(if as_of.is_some() { Duration::ZERO } else { staleness })?;
+        let staleness = if as_of.is_some() { Duration::ZERO } else { staleness };
+        let (newest, known_at) = self.newest_to_read(staleness)?;
         let snapshot = match as_of {
             None => newest,
             Some(as_of) => as_of::resolve(self, &newest, as_of)?,
         };
-        Ok(View { managed: self, snapshot })
+        Ok(View { managed: self, snapshot, known_at })
     }
 
     /// How a table's files are read, where the caller leaves it open: published files never change, so those on
@@ -138,7 +150,7 @@ impl Managed {
     fn io_mode(&self, asked: IoMode) -> IoMode {
         // A store that is coordinated locally lies on a local file system.
         match asked {
-            IoMode::Auto => IoMode::Mmap,
+            IoMode::Auto if self.is_local => IoMode::Mmap,
             asked => asked,
         }
     }
@@ -177,6 +189,11 @@ impl View<'_> {
     /// The snapshot's number.
     pub(crate) fn number(&self) -> u64 {
         self.snapshot.number()
+    }
+
+    /// If nobody could be asked for the newest: when the one that was taken for it was, in nanoseconds since 1970.
+    pub(crate) fn known_at(&self) -> Option<u64> {
+        self.known_at
     }
 
     /// How a table's files are read, where the caller leaves it open.

@@ -44,8 +44,19 @@ impl Managed {
     /// history. A damaged manifest cannot be made whole again here: only a copy can bring it back.
     pub(crate) fn repair(&self, apply: bool) -> Result<RepairReport> {
         let numbers = head::numbers(&self.layout)?;
-        let newest = head::by_list(&self.layout)?;
-        let mut report = RepairReport { newest, applied: apply, ..RepairReport::default() };
+        let mut report = RepairReport { applied: apply, ..RepairReport::default() };
+        for (what, action) in self.point.faults() {
+            let path = Some(self.layout.marker().display().to_string());
+            report.findings.push(Finding { table: None, path, what });
+            report.actions.push(action);
+        }
+        // A commit point that has nothing to say is no reason not to look at what is there.
+        let newest = match report.findings.is_empty() && !self.is_local {
+            true => self.newest()?.number(),
+            false => head::by_list(&self.layout)?,
+        };
+        report.newest = newest;
+        let is_sound = report.findings.is_empty();
         let mut sound: BTreeMap<u64, (Manifest, u32)> = BTreeMap::new();
         for number in &numbers {
             match Manifest::read(&self.layout.snapshot(*number), *number) {
@@ -75,7 +86,10 @@ impl Managed {
                 });
             }
         }
-        self.note_head(newest, apply, &mut report)?;
+        if self.is_local {
+            self.note_head(newest, apply, &mut report)?;
+        }
+        let apply = apply && is_sound;
         if let Ok(snapshot) = Snapshot::read(&self.layout, &self.kept, newest) {
             self.look_at_tables(&snapshot, apply, &mut report)?;
         } else {
@@ -179,7 +193,7 @@ impl Managed {
     /// Everything of the newest snapshot read and compared with its checksums.
     #[cfg(test)]
     pub(super) fn verify(&self) -> Result<u64> {
-        let newest = self.newest(std::time::Duration::ZERO)?;
+        let newest = self.newest()?;
         for (name, table) in newest.tables()? {
             if let Some(fault) = self.faults(&name, &table)?.into_iter().next() {
                 return Err(Error::corrupt(fault.what).table(name));

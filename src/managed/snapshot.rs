@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use super::checkpoint;
+use super::commit::Newest;
 use super::layout::Layout;
 use super::manifest::{Entry, Manifest, TableEntry, names};
 use crate::{Error, ErrorKind, Result};
@@ -18,6 +19,8 @@ const MOST_ENTRIES: usize = 1 << 14;
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     manifests: Mutex<HashMap<u64, (Arc<Manifest>, u32)>>,
+    /// The newest, as a commit point gave it: its file may have another name than its number's.
+    newest: Mutex<Option<(Arc<Manifest>, u32)>>,
     /// By the checkpoint's file and the entry's name.
     entries: Mutex<HashMap<(String, String), Option<Entry>>>,
 }
@@ -29,19 +32,29 @@ impl Kept {
         if let Some((manifest, checksum)) = self.manifests.lock().map_err(poisoned)?.get(&number) {
             return Ok((Arc::clone(manifest), *checksum));
         }
+        let newest = self.newest.lock().map_err(|_| Error::internal("the lock of the newest is poisoned"))?.clone();
+        if let Some(newest) = newest.filter(|(manifest, _)| manifest.number == number) {
+            return Ok(newest);
+        }
         let path = layout.snapshot(number);
         let (manifest, checksum) = Manifest::read(&path, number).map_err(|e| match e.kind() {
             ErrorKind::NotFound => missing(number).path(&path),
             _ => e,
         })?;
         let manifest = Arc::new(manifest);
+        self.keep(&manifest, checksum)?;
+        Ok((manifest, checksum))
+    }
+
+    /// Remembers a manifest that was read elsewhere.
+    fn keep(&self, manifest: &Arc<Manifest>, checksum: u32) -> Result<()> {
         let mut kept =
             self.manifests.lock().map_err(|_| Error::internal("the lock of the manifests is poisoned"))?;
         if kept.len() >= MOST {
             kept.clear();
         }
-        kept.insert(number, (Arc::clone(&manifest), checksum));
-        Ok((manifest, checksum))
+        kept.insert(manifest.number, (Arc::clone(manifest), checksum));
+        Ok(())
     }
 }
 
@@ -63,6 +76,19 @@ impl<'s> Snapshot<'s> {
     pub(super) fn read(layout: &'s Layout, kept: &'s Kept, number: u64) -> Result<Self> {
         let (manifest, checksum) = kept.manifest(layout, number)?;
         Ok(Self { layout, kept, manifest, checksum })
+    }
+
+    /// The newest one, as the commit point found it.
+    pub(super) fn newest(layout: &'s Layout, kept: &'s Kept, newest: &Newest) -> Result<Self> {
+        match &newest.manifest {
+            None => Self::read(layout, kept, newest.number),
+            Some((manifest, checksum)) => {
+                kept.keep(manifest, *checksum)?;
+                let poisoned = |_| Error::internal("the lock of the newest is poisoned");
+                *kept.newest.lock().map_err(poisoned)? = Some((Arc::clone(manifest), *checksum));
+                Ok(Self { layout, kept, manifest: Arc::clone(manifest), checksum: *checksum })
+            }
+        }
     }
 
     pub(super) fn number(&self) -> u64 {

@@ -162,12 +162,12 @@ impl Transaction {
         for name in tables.iter().chain(&options.shared) {
             check_table_name(name)?;
         }
-        let newest = managed.newest(Duration::ZERO)?;
-        let grant = Grant::take(&managed, &newest, &tables, &options.shared, options.wait)?;
+        let grant = Grant::take(&managed, &tables, &options.shared, options.wait)?;
         // Whoever asked may have gone while others had the tables.
         run.check()?;
         // Whoever had the tables before may just have committed.
-        let newest = managed.newest(Duration::ZERO)?;
+        let newest = managed.newest()?;
+        grant.compare(&newest)?;
         let base = match options.base {
             Some(base) => super::as_of::resolve(&managed, &newest, &super::AsOf::Snapshot(base))?,
             None => newest.clone(),
@@ -185,7 +185,7 @@ impl Transaction {
             guarded,
             pending: BTreeMap::new(),
             written: Vec::new(),
-            wish: Wish::new(""),
+            wish: Wish { proofs: grant.proofs(), ..Wish::new("") },
             grant,
             managed,
         })

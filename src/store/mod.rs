@@ -190,7 +190,7 @@ impl Store {
             self.again_if_changed(options, &run, || {
                 self.at_one_snapshot(spec, options, &run, |request| hypostyle_engine::join(request, &run))
             })
-            .map(|(frame, snapshot)| frame.of_snapshot(snapshot))
+            .map(|(frame, snapshot)| frame.of_snapshot(snapshot.map(|s| s.0), snapshot.and_then(|s| s.1)))
         })
     }
 
@@ -246,7 +246,8 @@ impl Store {
         }
     }
 
-    /// Does what is asked with the tables of one snapshot, whose number is given back as well.
+    /// Does what is asked with the tables of one snapshot, whose number is given back as well, and when it was the
+    /// newest if nobody could be asked.
     ///
     /// A snapshot that gc takes away under a reader who wanted the newest is a snapshot that is not the newest any
     /// more: the newest is then taken.
@@ -256,7 +257,7 @@ impl Store {
         options: &JoinOptions,
         run: &Run,
         work: impl Fn(&JoinRequest) -> Result<T>,
-    ) -> Result<(T, Option<u64>)> {
+    ) -> Result<(T, Option<(u64, Option<u64>)>)> {
         if let Some(names) = self.roots.names() {
             run.name_roots(names);
         }
@@ -271,6 +272,7 @@ impl Store {
             };
             let view = managed.as_ref().map(|m| m.view(as_of.as_ref(), options.staleness)).transpose()?;
             let number = view.as_ref().map(crate::managed::View::number);
+            let known_at = view.as_ref().and_then(crate::managed::View::known_at);
             let open = || request::of(&self.roots, &self.files.get(), view.as_ref(), spec, options, run);
             let done = run.stage("open", open).and_then(|request| {
                 work(&JoinRequest { remembered: Some(self.remembered.get()), ..request })
@@ -281,7 +283,7 @@ impl Store {
                         return Err(error);
                     }
                 }
-                (done, _) => return done.map(|answer| (answer, number)),
+                (done, _) => return done.map(|answer| (answer, number.map(|number| (number, known_at)))),
             }
         }
     }

@@ -84,7 +84,7 @@ fn what_cannot_be_done_is_one_line_with_its_exit_code() {
     check(
         "init --coordination etcd://127.0.0.1:2379",
         3,
-        "this build of hypostyle cannot coordinate through etcd",
+        "this build of hypostyle cannot coordinate through etcd: it was built without the feature `etcd`",
     );
     check("write wind wind.parquet", 2, "table `wind`, file .: the root is no managed store");
     check("write _w wind.parquet --root store --key ts", 2, "`_w` is no table name");

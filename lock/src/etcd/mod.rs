@@ -88,6 +88,22 @@ impl EtcdLocks {
         }
     }
 
+    /// The same for somebody who has the cluster's id on record, without a word to etcd yet: whether it is there,
+    /// and that cluster, is found out by the first call.
+    ///
+    /// # Errors
+    /// [`LockError::Settings`] without an [expected](EtcdSettings::expect_cluster) id, or with one that is none.
+    pub fn expecting(settings: EtcdSettings) -> Result<Self, LockError> {
+        let cluster_id = settings.expected.clone().unwrap_or_default();
+        let word = cluster_id.split_once('-').map(|(_, word)| word.to_owned());
+        let identity = word.filter(|word| !word.is_empty()).ok_or_else(|| {
+            LockError::Settings(format!("`{cluster_id}` is no id of a cluster, as `cluster_id` gives it"))
+        })?;
+        let keys = Keys::new(&settings.prefix);
+        let cluster = Arc::new(Cluster::new(settings)?);
+        Ok(Self { queue: Arc::new(Queue { cluster, keys, identity, cluster_id }), name: String::new() })
+    }
+
     /// The same locks, asked for under a name that others see.
     #[must_use]
     pub fn named(&self, name: impl Into<String>) -> Self {
@@ -98,6 +114,22 @@ impl EtcdLocks {
     /// later. It is another one after the data was wiped, even where etcd's own number stays the same.
     pub fn cluster_id(&self) -> &str {
         &self.queue.cluster_id
+    }
+
+    /// The key whose value is [`identity`](Self::identity) in this cluster and no other: a transaction that compares
+    /// it, or reads it, finds out whether the data was wiped.
+    pub fn identity_key(&self) -> String {
+        self.queue.keys.identity()
+    }
+
+    /// The random word in [`cluster_id`](Self::cluster_id).
+    pub fn identity(&self) -> &str {
+        &self.queue.identity
+    }
+
+    /// What to say when another word than [`identity`](Self::identity) was found, or none.
+    pub fn other_cluster(&self, found: Option<String>) -> LockError {
+        self.queue.other_cluster(found)
     }
 
     /// Where it is.
@@ -140,6 +172,16 @@ impl EtcdLocks {
                 Failure::Passing(why) => cluster.unavailable(why),
             })
         })
+    }
+
+    /// Sends a transaction that does no harm when it is done twice, to one member after another until there is an
+    /// answer, at most for the [patience](EtcdSettings::patience).
+    ///
+    /// # Errors
+    /// [`LockError::Unavailable`] if none came; [`LockError::Denied`], [`LockError::Settings`].
+    pub fn ask(&self, txn: Txn) -> Result<etcd_client::TxnResponse, LockError> {
+        let mut answers = self.read(vec![txn])?;
+        answers.pop().ok_or_else(|| self.queue.cluster.unavailable("no answer"))
     }
 
     /// Sends what does no harm when it is done twice, until there is an answer.

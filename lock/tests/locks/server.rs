@@ -74,7 +74,7 @@ impl Servers {
             (format!("http://127.0.0.1:{}", node.client), format!("http://127.0.0.1:{}", node.peer));
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "etcd", "--name", &format!("n{nth}")]);
-        command.arg("--data-dir").arg(self.folder.path().join(format!("n{nth}")));
+        command.arg("--data-dir").arg(self.data(nth));
         command.args(["--listen-client-urls", &client, "--advertise-client-urls", &client]);
         command.args(["--listen-peer-urls", &own, "--initial-advertise-peer-urls", &own]);
         command.args(["--initial-cluster", &peers, "--log-level", "error"]);
@@ -99,10 +99,15 @@ impl Servers {
         }
     }
 
+    /// Where a node keeps what it knows.
+    pub fn data(&self, nth: usize) -> std::path::PathBuf {
+        self.folder.path().join(format!("n{nth}"))
+    }
+
     /// Kills a node, and removes what it knew.
     pub fn wipe(&mut self, nth: usize) {
         self.kill(nth);
-        std::fs::remove_dir_all(self.folder.path().join(format!("n{nth}"))).unwrap();
+        std::fs::remove_dir_all(self.data(nth)).unwrap();
     }
 
     pub fn signal(&self, nth: usize, signal: Signal) {

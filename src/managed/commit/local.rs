@@ -1,10 +1,12 @@
 //! The commit point of one machine: the `link()` of a written and synced manifest to the next number's name.
 
+use hypostyle_lock::Proof;
+
 use super::super::files::Files;
 use super::super::head;
 use super::super::layout::Layout;
 use super::super::manifest::Manifest;
-use super::{CommitPoint, UNKNOWN};
+use super::{CommitPoint, Newest, UNKNOWN};
 use crate::{Error, ErrorKind, Result};
 
 /// A folder on a local file system.
@@ -30,11 +32,12 @@ impl Local {
 }
 
 impl CommitPoint for Local {
-    fn newest(&self, known: u64) -> Result<u64> {
-        head::newest(&self.layout, known)
+    fn newest(&self, known: u64) -> Result<Newest> {
+        head::newest(&self.layout, known).map(Newest::from)
     }
 
-    fn propose(&self, manifest: &Manifest) -> Result<bool> {
+    /// A link compares nothing: whoever holds something asks about it just before.
+    fn propose(&self, manifest: &Manifest, _proofs: &[Proof]) -> Result<bool> {
         let staged = self.layout.staging().join(format!("{}.manifest", super::unique()));
         let target = self.layout.snapshot(manifest.number);
         let linked =

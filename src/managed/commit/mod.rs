@@ -1,9 +1,14 @@
 //! From what somebody wants changed to the next snapshot: upon the newest one, as often as somebody else was first.
 
+#[cfg(feature = "etcd")]
+mod etcd;
 mod local;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
+
+use hypostyle_lock::Proof;
 
 use super::checkpoint;
 use super::files::Files;
@@ -13,6 +18,8 @@ use super::snapshot::{Kept, Snapshot};
 use super::unique::{now, unique, who};
 use crate::{Error, ErrorKind, Result};
 
+#[cfg(feature = "etcd")]
+pub(super) use etcd::Etcd;
 pub(super) use local::Local;
 
 /// How far a manifest's checkpoint may lie back.
@@ -21,13 +28,51 @@ pub(super) const FURTHEST: u64 = 64;
 /// Where it is decided which manifest is the next snapshot.
 pub(super) trait CommitPoint: Send + Sync + fmt::Debug {
     /// The newest snapshot, not before `known`.
-    fn newest(&self, known: u64) -> Result<u64>;
+    fn newest(&self, known: u64) -> Result<Newest>;
 
-    /// Makes a manifest the next snapshot, durably; `false` if another one is.
+    /// The same for those who only read: where nobody can be asked, the last one known on this machine.
+    fn newest_to_read(&self, known: u64) -> Result<Newest> {
+        self.newest(known)
+    }
+
+    /// A snapshot to begin a commit with that is refused by itself if it is not the newest any more: at least as
+    /// new as the last that was looked for.
+    fn newest_at_hand(&self, known: u64) -> Result<Newest> {
+        self.newest(known)
+    }
+
+    /// Makes a manifest the next snapshot, durably, while all that `proofs` names is held; `false` if another
+    /// manifest is the next one.
     ///
     /// An error says that it is not, unless its kind is [`ErrorKind::Unavailable`] and its message begins with
     /// [`UNKNOWN`].
-    fn propose(&self, manifest: &Manifest) -> Result<bool>;
+    fn propose(&self, manifest: &Manifest, proofs: &[Proof]) -> Result<bool>;
+
+    /// Whether the point itself compares what is held, so that nobody need ask before.
+    fn compares_proofs(&self) -> bool {
+        false
+    }
+
+    /// What is wrong with the point itself, and what could be done: for `repair`.
+    fn faults(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+}
+
+/// The newest snapshot, as a commit point found it.
+#[derive(Clone, Debug)]
+pub(super) struct Newest {
+    pub(super) number: u64,
+    /// Its manifest and checksum, where the point has read them: it may not stand under its number yet.
+    pub(super) manifest: Option<(Arc<Manifest>, u32)>,
+    /// If nobody could be asked: when it was known to be the newest, in nanoseconds since 1970.
+    pub(super) as_of: Option<u64>,
+}
+
+impl From<u64> for Newest {
+    fn from(number: u64) -> Self {
+        Self { number, manifest: None, as_of: None }
+    }
 }
 
 /// How the message of an error begins that leaves open whether the commit was made.
@@ -44,11 +89,13 @@ pub(super) struct Wish {
     pub(super) what: String,
     /// Moves the oldest snapshot that is kept.
     pub(super) horizon: Option<u64>,
+    /// What must be held when it is committed.
+    pub(super) proofs: Vec<Proof>,
 }
 
 impl Wish {
     pub(super) fn new(what: impl Into<String>) -> Self {
-        Self { commit: unique(), who: who(), what: what.into(), horizon: None }
+        Self { commit: unique(), who: who(), what: what.into(), horizon: None, proofs: Vec::new() }
     }
 }
 
@@ -70,16 +117,19 @@ pub(super) fn commit(
     mut changes: impl FnMut(&Snapshot<'_>) -> Result<Changes>,
 ) -> Result<Manifest> {
     let mut checkpoint: Option<Checkpoint> = None;
-    let mut known = 0;
+    // What is held has not changed since it was looked at; so its holder needs no other look to begin with.
+    let mut newest = match wish.proofs.is_empty() {
+        true => ground.point.newest(0)?,
+        false => ground.point.newest_at_hand(0)?,
+    };
     loop {
-        known = ground.point.newest(known)?;
-        let head = Snapshot::read(ground.layout, ground.kept, known)?;
+        let head = Snapshot::newest(ground.layout, ground.kept, &newest)?;
         let changes = changes(&head)?;
         let next = next(ground, &head, wish, changes, &mut checkpoint)?;
-        match ground.point.propose(&next) {
+        match ground.point.propose(&next, &wish.proofs) {
             Ok(true) => return Ok(next),
             // Somebody else's commit is the next snapshot, so the store goes on.
-            Ok(false) => {}
+            Ok(false) => newest = ground.point.newest(newest.number)?,
             Err(error) if error.message().starts_with(UNKNOWN) => {
                 // The name stands, whether or not it would outlast a power cut just now.
                 return Err(error.hint(format!(

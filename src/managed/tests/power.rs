@@ -249,7 +249,7 @@ fn after_a_power_cut_a_folder_is_a_store_or_can_be_made_one() {
     let empty = tempfile::tempdir().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let recorder = Recorder::at(folder.path());
-    super::super::init::with(folder.path(), &Files::through(recorder.clone())).unwrap();
+    super::super::init::with(folder.path(), &Coordination::Local, &Files::through(recorder.clone())).unwrap();
     each_cut(empty.path(), &recorder.steps(), |root, done| {
         let is_store = Store::open(root).unwrap().is_managed().unwrap();
         assert!(is_store || !done);

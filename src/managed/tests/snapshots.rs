@@ -240,7 +240,7 @@ fn a_store_of_ten_thousand_tables_and_snapshots_is_opened_as_fast_as_a_small_one
     let of_small = best(&small);
     // The same store with ten thousand tables and as many snapshots, of which those long past are not read.
     let managed = Managed::at(small.folder.path()).unwrap().unwrap();
-    let newest = managed.newest(Duration::ZERO).unwrap();
+    let newest = managed.newest().unwrap();
     let one = newest.entry(&names::table("t00007")).unwrap().unwrap();
     let entries = (0..10_000).map(|n| (names::table(&format!("t{n:05}")), one.clone())).collect();
     let file = super::super::layout::Layout::checkpoint_name(9_990, "x");
