@@ -6,9 +6,9 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::commit::{CommitPoint, Local};
-use super::locks::Place;
 use super::files::Files;
 use super::layout::Layout;
+use super::locks::Place;
 use super::manifest::Manifest;
 use super::unique::{now, unique, who};
 use crate::{Error, Result};
@@ -94,8 +94,7 @@ pub(super) fn open(marker: &Marker, layout: &Layout, files: &Files) -> Result<(B
     {
         let cluster = marker.cluster.as_deref().unwrap_or_default();
         let (layout, files) = (layout.clone(), files.clone());
-        let point =
-            super::commit::Etcd::open(&marker.coordination, &marker.store, cluster, layout, files)?;
+        let point = super::commit::Etcd::open(&marker.coordination, &marker.store, cluster, layout, files)?;
         let locks = Place::by(point.locks());
         Ok((Box::new(point), locks))
     }

@@ -208,9 +208,10 @@ pub(super) fn from_lock(error: LockError) -> Error {
             (ErrorKind::Unsupported, "put the root on ext4, xfs, btrfs, zfs, tmpfs or overlay")
         }
         LockError::Unavailable { .. } => (ErrorKind::Unavailable, "try again"),
-        LockError::Denied { .. } => {
-            (ErrorKind::Unavailable, "set HYPOSTYLE_ETCD_USER and HYPOSTYLE_ETCD_PASSWORD, or the certificates")
-        }
+        LockError::Denied { .. } => (
+            ErrorKind::Unavailable,
+            "set HYPOSTYLE_ETCD_USER and HYPOSTYLE_ETCD_PASSWORD, or the certificates",
+        ),
         LockError::OtherCluster { .. } => (ErrorKind::Corrupt, "`hypostyle repair` says what can be done"),
         LockError::Io { path, kind, .. } => {
             return Error::from_io(path, std::io::Error::from(*kind)).source(error);

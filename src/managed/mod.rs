@@ -29,10 +29,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use hypostyle_io::{IoMode, ParquetFile, Run};
 use crate::{Error, Result};
 use commit::{CommitPoint, Ground, Newest};
 use files::Files;
+use hypostyle_io::{IoMode, ParquetFile, Run};
 use layout::Layout;
 use manifest::{FileEntry, TableEntry};
 use snapshot::{Kept, Snapshot};

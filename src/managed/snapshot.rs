@@ -32,7 +32,8 @@ impl Kept {
         if let Some((manifest, checksum)) = self.manifests.lock().map_err(poisoned)?.get(&number) {
             return Ok((Arc::clone(manifest), *checksum));
         }
-        let newest = self.newest.lock().map_err(|_| Error::internal("the lock of the newest is poisoned"))?.clone();
+        let newest =
+            self.newest.lock().map_err(|_| Error::internal("the lock of the newest is poisoned"))?.clone();
         if let Some(newest) = newest.filter(|(manifest, _)| manifest.number == number) {
             return Ok(newest);
         }

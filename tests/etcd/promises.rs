@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use hypostyle::{AsOf, Coordination, ErrorKind, GcOptions, TransactionOptions, WriteMode, WriteOptions, init};
+use hypostyle::{
+    AsOf, Coordination, ErrorKind, GcOptions, TransactionOptions, WriteMode, WriteOptions, init,
+};
 
 use crate::proxy::Proxy;
 use crate::server::{Servers, shared};
@@ -13,7 +15,10 @@ fn tables_are_written_in_every_mode_and_read_as_of_every_snapshot() {
     let world = World::new(&shared());
     let two = [(1, 1.0), (2, 2.0)];
     assert_eq!(world.write("t", &two, WriteMode::Append).unwrap().snapshot, 1);
-    assert_eq!(world.write("t", &[(2, 3.0)], WriteMode::Append).unwrap_err().kind(), ErrorKind::InvalidRequest);
+    assert_eq!(
+        world.write("t", &[(2, 3.0)], WriteMode::Append).unwrap_err().kind(),
+        ErrorKind::InvalidRequest
+    );
     assert_eq!(world.write("t", &[(2, 3.0), (3, 3.0)], WriteMode::Upsert).unwrap().snapshot, 2);
     assert_eq!(world.store.tag("before", None, false).unwrap(), 2);
     assert_eq!(world.store.delete("t", Some("1"), Some("2")).unwrap().snapshot, 4);
@@ -114,8 +119,13 @@ fn of_many_inits_at_once_one_makes_the_store() {
     let folder = tempfile::tempdir().unwrap();
     let coordination: Coordination = format!("etcd://{}", shared()).parse().unwrap();
     let made = std::thread::scope(|scope| {
-        let all: Vec<_> = (0..6).map(|_| scope.spawn(|| init(folder.path(), &coordination).is_ok())).collect();
-        all.into_iter().filter(|one| !one.is_finished() || true).map(|one| one.join().unwrap()).filter(|ok| *ok).count()
+        let all: Vec<_> =
+            (0..6).map(|_| scope.spawn(|| init(folder.path(), &coordination).is_ok())).collect();
+        all.into_iter()
+            .filter(|one| !one.is_finished() || true)
+            .map(|one| one.join().unwrap())
+            .filter(|ok| *ok)
+            .count()
     });
     assert_eq!(made, 1);
     let store = hypostyle::Store::open(folder.path()).unwrap();

@@ -31,8 +31,7 @@ impl Place {
     pub(super) fn of(store: &str) -> Self {
         let folder = std::env::var_os("HYPOSTYLE_ETCD_STATE").filter(|folder| !folder.is_empty());
         let uid = rustix::process::getuid().as_raw();
-        let folder =
-            folder.map_or_else(|| PathBuf::from(format!("/var/tmp/hypostyle-{uid}")), PathBuf::from);
+        let folder = folder.map_or_else(|| PathBuf::from(format!("/var/tmp/hypostyle-{uid}")), PathBuf::from);
         let made = std::fs::DirBuilder::new().mode(0o700).create(&folder);
         // Who finds somebody else's folder there must not believe it.
         let is_ours = std::fs::symlink_metadata(&folder)

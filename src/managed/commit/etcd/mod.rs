@@ -15,7 +15,9 @@ mod known;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use hypostyle_lock::etcd::etcd_client::{Compare, CompareOp, KeyValue, Txn, TxnOp, TxnOpResponse, TxnResponse};
+use hypostyle_lock::etcd::etcd_client::{
+    Compare, CompareOp, KeyValue, Txn, TxnOp, TxnOpResponse, TxnResponse,
+};
 use hypostyle_lock::etcd::{EtcdLocks, EtcdSettings};
 use hypostyle_lock::{LockError, Proof};
 
@@ -138,7 +140,8 @@ impl Etcd {
 
     /// The transaction that reads the head: one round trip.
     fn question(&self) -> Txn {
-        Txn::new().and_then([TxnOp::get(self.locks.identity_key(), None), TxnOp::get(self.key.as_str(), None)])
+        Txn::new()
+            .and_then([TxnOp::get(self.locks.identity_key(), None), TxnOp::get(self.key.as_str(), None)])
     }
 
     /// What etcd says of the head, if it is the etcd on record, and has not forgotten what it had said at revision
@@ -175,9 +178,10 @@ impl Etcd {
     /// Remembers an answer, here and on this machine, and gives back the newest snapshot that is known now.
     fn note(&self, answer: Answer) -> Result<Newest> {
         let Answer { revision, put, head } = answer;
-        let kept = self.seen().manifest.clone().filter(|(manifest, checksum)| {
-            manifest.number == head.snapshot && *checksum == head.checksum
-        });
+        let kept =
+            self.seen().manifest.clone().filter(|(manifest, checksum)| {
+                manifest.number == head.snapshot && *checksum == head.checksum
+            });
         let manifest = match kept {
             Some(kept) => kept,
             None => head.read(&self.layout)?,
@@ -335,9 +339,8 @@ impl Etcd {
             return Ok(None);
         }
         let kvs = kvs(&answer);
-        let is_held = |p: &Proof| {
-            kvs.iter().any(|kv| kv.key() == p.key && kv.create_revision() == p.create_revision)
-        };
+        let is_held =
+            |p: &Proof| kvs.iter().any(|kv| kv.key() == p.key && kv.create_revision() == p.create_revision);
         match proofs.iter().all(is_held) {
             // It became so after the comparison: not within one transaction.
             true => Err(Error::internal("etcd refused a commit for no reason")),
@@ -400,7 +403,8 @@ impl CommitPoint for Etcd {
             let seen = self.seen();
             (seen.known.as_ref().map(|known| known.head.clone()), seen.put)
         };
-        let upon = before.filter(|head| head.snapshot + 1 == manifest.number && manifest.parent == Some(head.checksum));
+        let upon = before
+            .filter(|head| head.snapshot + 1 == manifest.number && manifest.parent == Some(head.checksum));
         let Some(upon) = upon else { return Ok(false) };
         if !self.settle(&upon)? {
             return Ok(false);
@@ -440,7 +444,8 @@ impl CommitPoint for Etcd {
             Ok(newest) => match newest.manifest {
                 Some((_, checksum)) => {
                     let head = self.seen().known.as_ref().map(|known| known.head.clone());
-                    let settled = head.filter(|head| head.checksum == checksum).map(|head| self.settle(&head));
+                    let settled =
+                        head.filter(|head| head.checksum == checksum).map(|head| self.settle(&head));
                     match settled {
                         Some(Err(error)) => error,
                         _ => return Vec::new(),
@@ -451,7 +456,9 @@ impl CommitPoint for Etcd {
             Err(error) => error,
         };
         let action = match error.kind() {
-            ErrorKind::Unavailable => "nothing: etcd must answer first; reads go on at the last snapshot known here",
+            ErrorKind::Unavailable => {
+                "nothing: etcd must answer first; reads go on at the last snapshot known here"
+            }
             _ => {
                 "nothing: restore etcd from a copy of its own data that is as new as the store; or make a new store \
                  elsewhere with `hypostyle init`, and write the tables into it from the Parquet files of this one, \
