@@ -377,10 +377,9 @@ def test_a_transaction_is_all_or_nothing(written: hs.Store) -> None:
 
 def test_a_commit_upon_what_has_changed_is_a_conflict_that_says_who_and_when(written: hs.Store) -> None:
     written.write("wind", {"ts": [5], "speed": [5.0]})
-    for changed in ({"tables": ["wind"]}, {"tables": ["load"], "shared": ["wind"]}):
-        tx = written.transaction(**changed, base=1)
+    for table, shared in (("wind", []), ("load", ["wind"])):
+        tx = written.transaction([table], shared, base=1)
         tx.__enter__()
-        table = changed["tables"][0]
         tx.write(table, written.join(tables={table: "*"}, as_of=tx.snapshot), mode="replace")
         with pytest.raises(hs.Conflict) as raised:
             tx.__exit__(None, None, None)

@@ -39,6 +39,10 @@ pub(crate) use resolve::name_of;
 /// How long the roots are waited for when a store is opened.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// The number of the snapshot that was read, and for how many milliseconds it is known, where nobody could be asked for
+/// a newer one.
+type Read = (u64, Option<u64>);
+
 /// How often a join is begun again whose files changed under it.
 const RETRIES: u32 = 3;
 
@@ -257,7 +261,7 @@ impl Store {
         options: &JoinOptions,
         run: &Run,
         work: impl Fn(&JoinRequest) -> Result<T>,
-    ) -> Result<(T, Option<(u64, Option<u64>)>)> {
+    ) -> Result<(T, Option<Read>)> {
         if let Some(names) = self.roots.names() {
             run.name_roots(names);
         }

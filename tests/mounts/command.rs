@@ -37,7 +37,7 @@ fn a_timeout_ends_the_command_though_its_threads_cannot_end() {
             assert!(said.starts_with("error: ") && said.contains("mount/table0"), "{hangs}: {said}");
             assert!(output.stdout.is_empty());
             // 50 ms are promised; starting two processes of a debug build on a busy machine takes as long again.
-            assert!(took < Duration::from_millis(400 + 250), "{hangs}: {took:?}");
+            assert!(took < Duration::from_millis(400 + 600), "{hangs}: {took:?}");
         }
     }
     child.restart().unwrap();

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hypostyle_lock::etcd::etcd_client::{
-    Compare, CompareOp, KeyValue, Txn, TxnOp, TxnOpResponse, TxnResponse,
+    Compare, CompareOp, KeyValue, ResponseHeader, Txn, TxnOp, TxnOpResponse, TxnResponse,
 };
 use hypostyle_lock::etcd::{EtcdLocks, EtcdSettings};
 use hypostyle_lock::{LockError, Proof};
@@ -147,7 +147,7 @@ impl Etcd {
     /// What etcd says of the head, if it is the etcd on record, and has not forgotten what it had said at revision
     /// `before`.
     fn answer(&self, answer: &TxnResponse, before: i64) -> Result<Answer> {
-        let revision = answer.header().map_or(0, |header| header.revision());
+        let revision = answer.header().map_or(0, ResponseHeader::revision);
         let kvs = kvs(answer);
         self.compare_identity(&kvs)?;
         if revision < before {
@@ -314,7 +314,7 @@ impl Etcd {
             is_first = false;
         };
         if answer.succeeded() {
-            return Ok(Some(answer.header().map_or(0, |header| header.revision())));
+            return Ok(Some(answer.header().map_or(0, ResponseHeader::revision)));
         }
         // From here on it is certain: what made it fail makes every copy of it fail that is still on its way.
         let found = self.answer(&answer, 0)?;
