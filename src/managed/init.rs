@@ -105,8 +105,8 @@ pub(super) fn open(marker: &Marker, layout: &Layout, files: &Files) -> Result<(B
 /// Makes a folder a managed store. Files that lie there stay where they are, and belong to no table.
 ///
 /// # Errors
-/// [`InvalidRequest`](ErrorKind::InvalidRequest) if it is one already, or lies inside another or around one;
-/// [`Unsupported`](ErrorKind::Unsupported) on a file system where local coordination does not hold.
+/// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if it is one already, or lies inside another or around one;
+/// [`Unsupported`](crate::ErrorKind::Unsupported) on a file system where local coordination does not hold.
 pub fn init(root: impl AsRef<Path>, coordination: &Coordination) -> Result<Initialized> {
     #[cfg(not(feature = "etcd"))]
     if let Coordination::Etcd(_) = coordination {
