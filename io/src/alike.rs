@@ -119,8 +119,7 @@ impl Place<'_> {
         };
         let (x, y) = (a.column_descr(), b.column_descr());
         let field = |place: &Self| {
-            let descriptor = place.file.metadata().file_metadata().schema_descr();
-            place.file.field(descriptor.get_column_root_idx(place.leaf)).map(|f| f.data_type().clone()).ok()
+            place.file.field(place.file.root_of(place.leaf)).map(|f| f.data_type().clone()).ok()
         };
         let rows = |place: &Self| {
             let rows = place.file.group_rows(place.group);

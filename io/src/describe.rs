@@ -75,13 +75,13 @@ impl ParquetFile {
     /// # Errors
     /// Typed by what is wrong with the file, naming path and column.
     pub fn describe(self: &Arc<Self>, run: &Run) -> Result<FileDescription> {
-        let metadata = self.metadata();
+        let metadata = self.metadata()?;
         let row_groups = metadata.row_groups().iter().map(|group| GroupDescription {
             rows: u64::try_from(group.num_rows()).unwrap_or(0),
             bytes: u64::try_from(group.compressed_size()).unwrap_or(0),
         });
         let mut columns = Vec::new();
-        for root in 0..self.schema().fields().len() {
+        for root in 0..self.column_names().count() {
             for leaf in self.leaves(root) {
                 run.check()?;
                 let column = self.describe_leaf(root, leaf, run);
@@ -99,13 +99,14 @@ impl ParquetFile {
     }
 
     fn leaf_name(&self, leaf: usize) -> String {
-        let descriptor = self.metadata().file_metadata().schema_descr();
-        descriptor.columns().get(leaf).map(|c| c.path().parts().join(".")).unwrap_or_default()
+        let Ok(metadata) = self.metadata() else { return String::new() };
+        let column = metadata.file_metadata().schema_descr().columns().get(leaf);
+        column.map(|c| c.path().parts().join(".")).unwrap_or_default()
     }
 
     fn describe_leaf(self: &Arc<Self>, root: usize, leaf: usize, run: &Run) -> Result<ColumnDescription> {
         let field = self.field(root)?;
-        let descriptor = self.metadata().file_metadata().schema_descr();
+        let descriptor = self.metadata()?.file_metadata().schema_descr();
         let mut out = ColumnDescription {
             name: self.leaf_name(leaf),
             arrow_type: field.data_type().to_string(),

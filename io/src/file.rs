@@ -3,18 +3,14 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use ahash::RandomState;
-use arrow_schema::{Field, SchemaRef};
+use arrow_schema::Field;
 use bytes::Bytes;
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
-use parquet::arrow::parquet_to_arrow_schema;
-use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 
 use crate::error::{Error, Result};
-use crate::footer::{self, Tail, guarded};
+use crate::footer::{self, Footer, Named, Part, Tail};
 use crate::opening::Opening;
 use crate::platform::Identity;
 use crate::reach::{Place, Reach, unless_changed, written_to};
@@ -43,21 +39,7 @@ pub struct ParquetFile {
     number: u64,
     from: From,
     identity: Identity,
-    metadata: Arc<ParquetMetaData>,
-    schema: SchemaRef,
-    /// For each root column, its first leaf; one more at the end.
-    first_leaf: Vec<usize>,
-    /// For each row group, its first row; one more at the end.
-    first_row: Vec<u64>,
-    names: OnceLock<Names>,
-}
-
-/// The positions of root columns by the hashes of their names.
-#[derive(Debug)]
-struct Names {
-    hasher: RandomState,
-    /// The first column of each name, and whether there is another one. A forged file has thousands of one name.
-    places: HashTable<(usize, bool)>,
+    footer: Footer,
 }
 
 impl ParquetFile {
@@ -109,10 +91,7 @@ impl ParquetFile {
         let from = From { here: None, reach: Some(reach), tail: None, indexes: Mutex::default() };
         let mut file = Self::from_tail(&path, from, identity, tail, run).map_err(|e| e.path(&path))?;
         let before = tail.bytes.get(..tail.metadata.start).unwrap_or(&[]);
-        let has_index = || {
-            let chunks = file.metadata.row_groups().iter().flat_map(RowGroupMetaData::columns);
-            chunks.take(1).any(|chunk| chunk.offset_index_range().is_some())
-        };
+        let has_index = || file.chunk(0, 0).is_ok_and(|(chunk, _)| chunk.offset_index_range().is_some());
         // Page indexes lie before the metadata; of a small file all its pages do.
         if !before.is_empty() && (tail.start == 0 || has_index()) {
             file.from.tail = Some((tail.start, Bytes::copy_from_slice(before)));
@@ -123,41 +102,9 @@ impl ParquetFile {
 
     fn from_tail(path: &Path, from: From, identity: Identity, tail: &Tail, run: &Run) -> Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let metadata = footer::parse(tail, run)?;
-        let file = metadata.file_metadata();
-        let schema = guarded(|| parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata()))?;
-        let descriptor = file.schema_descr();
-        let mut first_leaf = Vec::with_capacity(schema.fields().len() + 1);
-        for leaf in 0..descriptor.num_columns() {
-            if descriptor.get_column_root_idx(leaf) >= first_leaf.len() {
-                first_leaf.push(leaf);
-            }
-        }
-        first_leaf.push(descriptor.num_columns());
-        if first_leaf.len() != schema.fields().len() + 1 {
-            return Err(Error::unsupported("a column of the file has no leaf"));
-        }
-        let mut first_row = vec![0u64];
-        let mut rows = 0u64;
-        for group in metadata.row_groups() {
-            let in_group = u64::try_from(group.num_rows())
-                .map_err(|_| Error::corrupt("a row group has a negative number of rows"))?;
-            rows = rows
-                .checked_add(in_group)
-                .ok_or_else(|| Error::corrupt("the rows add up to more than fits"))?;
-            first_row.push(rows);
-        }
-        Ok(Self {
-            path: path.to_owned(),
-            number: NEXT.fetch_add(1, Ordering::Relaxed),
-            from,
-            identity,
-            metadata: Arc::new(metadata),
-            schema: Arc::new(schema),
-            first_leaf,
-            first_row,
-            names: OnceLock::new(),
-        })
+        let footer = Footer::parse(tail, run)?;
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { path: path.to_owned(), number, from, identity, footer })
     }
 
     /// Where it was opened.
@@ -165,19 +112,22 @@ impl ParquetFile {
         &self.path
     }
 
-    /// The footer's metadata.
-    pub fn metadata(&self) -> &Arc<ParquetMetaData> {
-        &self.metadata
+    /// The footer's metadata. A join looks at what the footer says of its columns, and never asks for all of it.
+    ///
+    /// # Errors
+    /// Those of parsing it.
+    pub fn metadata(&self) -> Result<&Arc<ParquetMetaData>> {
+        self.footer.whole().map_err(|e| e.path(&self.path))
     }
 
-    /// The columns' names and Arrow types, as the `parquet` crate's reader gives them.
-    pub fn schema(&self) -> &SchemaRef {
-        &self.schema
+    /// The names of the root columns.
+    pub fn column_names(&self) -> impl Iterator<Item = &str> {
+        self.footer.names().iter()
     }
 
     /// The file's rows.
     pub fn rows(&self) -> u64 {
-        self.first_row.last().copied().unwrap_or(0)
+        self.footer.rows()
     }
 
     /// A number that no other file opened by this process has, nor this one when it is opened again.
@@ -192,13 +142,12 @@ impl ParquetFile {
 
     /// How many row groups.
     pub fn row_groups(&self) -> usize {
-        self.metadata.num_row_groups()
+        self.footer.groups()
     }
 
     /// The rows of a row group, numbered within the file.
     pub fn group_rows(&self, group: usize) -> Range<u64> {
-        let at = |i: usize| self.first_row.get(i).copied().unwrap_or(self.rows());
-        at(group)..at(group + 1)
+        self.footer.group_rows(group)
     }
 
     /// Whether others are asked for its bytes: it is on a mount that can hang.
@@ -295,53 +244,43 @@ impl ParquetFile {
 
     /// The position of the root column of that name.
     pub(crate) fn root(&self, name: &str) -> Result<Option<usize>> {
-        let fields = self.schema.fields();
-        let name_of = |at: usize| fields.get(at).map_or("", |field| field.name().as_str());
-        let Names { hasher, places } = self.names.get_or_init(|| {
-            let hasher = RandomState::new();
-            let mut places = HashTable::with_capacity(fields.len());
-            for at in 0..fields.len() {
-                let name = name_of(at);
-                let same = |(other, _): &(usize, bool)| name_of(*other) == name;
-                let rehash = |(other, _): &(usize, bool)| hasher.hash_one(name_of(*other));
-                match places.entry(hasher.hash_one(name), same, rehash) {
-                    Entry::Occupied(mut first) => first.get_mut().1 = true,
-                    Entry::Vacant(free) => drop(free.insert((at, false))),
-                }
-            }
-            Names { hasher, places }
-        });
-        match places.find(hasher.hash_one(name), |(at, _)| name_of(*at) == name) {
-            None => Ok(None),
-            Some((at, false)) => Ok(Some(*at)),
-            Some(_) => Err(Error::unsupported("two columns of the file have this name")
+        match self.footer.names().find(name) {
+            Named::None => Ok(None),
+            Named::One(at) => Ok(Some(at)),
+            Named::Several => Err(Error::unsupported("two columns of the file have this name")
                 .column(name)
                 .path(&self.path)
                 .hint("write the file with different names")),
         }
     }
 
+    /// What the footer says of a root column.
+    pub(crate) fn part(&self, root: usize) -> Result<&Part> {
+        self.footer.part(root).map_err(|e| e.path(&self.path))
+    }
+
+    /// The name and Arrow type of a root column, as the `parquet` crate's reader gives them.
     pub(crate) fn field(&self, root: usize) -> Result<&Field> {
-        self.schema
-            .fields()
-            .get(root)
-            .map(AsRef::as_ref)
-            .ok_or_else(|| Error::internal("no such root column"))
+        self.part(root)?.field()
     }
 
     /// The leaf columns of a root column.
     pub(crate) fn leaves(&self, root: usize) -> Range<usize> {
-        let at = |i: usize| self.first_leaf.get(i).copied().unwrap_or(0);
-        at(root)..at(root + 1)
+        self.footer.leaves(root)
+    }
+
+    /// The root column of a leaf.
+    pub(crate) fn root_of(&self, leaf: usize) -> usize {
+        self.footer.root_of(leaf)
     }
 
     /// A column chunk whose place is inside the file.
     pub(crate) fn chunk(&self, group: usize, leaf: usize) -> Result<(&ColumnChunkMetaData, Range<u64>)> {
+        let root = self.root_of(leaf);
+        let of_column = leaf - self.leaves(root).start;
         let chunk = self
-            .metadata
-            .row_groups()
-            .get(group)
-            .and_then(|g| g.columns().get(leaf))
+            .part(root)?
+            .chunk(group, of_column)
             .ok_or_else(|| Error::corrupt("a row group has fewer columns than the schema"))?;
         let start = u64::try_from(chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset()));
         let len = u64::try_from(chunk.compressed_size());

@@ -13,9 +13,8 @@ use parquet::file::page_index::offset_index::{OffsetIndexMetaData, PageLocation}
 
 use crate::error::{Error, Result};
 use crate::file::ParquetFile;
-use crate::footer::guarded;
+use crate::footer::{check_lists, guarded};
 use crate::run::Run;
-use crate::shape::check_lists;
 
 /// Where the pages of a chunk are, and the first row of each; `None` if the writer did not say.
 ///
@@ -102,6 +101,11 @@ impl ChunkIndex {
             ));
         }
         Ok(Some(Self { group, leaf, columns, offsets }))
+    }
+
+    /// The same, for metadata in which the leaf has another place.
+    pub(crate) fn at_leaf(self, leaf: usize) -> Self {
+        Self { leaf, ..self }
     }
 
     /// The rows of each page, numbered within the row group of `rows` rows.

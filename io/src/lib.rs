@@ -57,8 +57,6 @@ mod recycled;
 mod requests;
 mod rows;
 mod run;
-mod shape;
-mod signed;
 mod slab;
 mod source;
 mod table;

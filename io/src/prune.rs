@@ -10,7 +10,7 @@ use parquet::basic::Type as PhysicalType;
 use crate::ahead::ReadAhead;
 use crate::error::Result;
 use crate::file::ParquetFile;
-use crate::footer::guarded;
+use crate::footer::{Part, guarded};
 use crate::index::ChunkIndex;
 use crate::rows::RowRanges;
 use crate::run::Run;
@@ -38,8 +38,9 @@ pub fn group_statistics(table: &Table, column: &Column) -> Result<Vec<KeyStatist
     for of_file in groups.chunk_by(|a, b| a.file_index == b.file_index) {
         let Some((first, leaf)) = of_file.first().and_then(|g| Some((g, leaf(g, column)?))) else { continue };
         let file = first.file;
-        let converter = converter(file, leaf, column)?;
-        let metadata = of_file.iter().filter_map(|g| file.metadata().row_groups().get(g.group));
+        let part = file.part(file.root_of(leaf))?;
+        let converter = converter(file, part, column)?;
+        let metadata = of_file.iter().filter_map(|g| part.group(g.group));
         let (min, max) = guarded(|| {
             Ok((converter.row_group_mins(metadata.clone())?, converter.row_group_maxes(metadata)?))
         })
@@ -77,7 +78,9 @@ pub fn page_statistics(
         let Some(index) = ChunkIndex::read(group.file, group.group, leaf, run).map_err(place)? else {
             continue;
         };
-        let converter = converter(group.file, leaf, column)?;
+        let part = group.file.part(group.file.root_of(leaf))?;
+        let index = index.at_leaf(part.leaf(0));
+        let converter = converter(group.file, part, column)?;
         let (min, max) = guarded(|| {
             let groups = [group.group];
             Ok((converter.data_page_mins(&index, &groups)?, converter.data_page_maxes(&index, &groups)?))
@@ -120,11 +123,9 @@ fn leaf(group: &Group<'_>, column: &Column) -> Option<usize> {
     (leaves.len() == 1).then_some(leaves.start)
 }
 
-fn converter<'a>(file: &'a ParquetFile, leaf: usize, column: &Column) -> Result<StatisticsConverter<'a>> {
-    let descriptor = file.metadata().file_metadata().schema_descr();
-    let root = descriptor.get_column_root_idx(leaf);
-    let field = file.field(root)?;
-    guarded(|| StatisticsConverter::from_column_index(leaf, field, descriptor))
+fn converter<'a>(file: &'a ParquetFile, part: &'a Part, column: &Column) -> Result<StatisticsConverter<'a>> {
+    let field = part.field()?;
+    guarded(|| StatisticsConverter::from_column_index(part.leaf(0), field, part.schema()))
         .map_err(|e| e.path(file.path()).column(column.name()))
 }
 
@@ -134,8 +135,7 @@ fn trusted(file: &ParquetFile, group: usize, leaf: usize) -> bool {
     let Ok((chunk, _)) = file.chunk(group, leaf) else { return false };
     let signed_integers = || {
         let integers = matches!(chunk.column_type(), PhysicalType::INT32 | PhysicalType::INT64);
-        let root = file.metadata().file_metadata().schema_descr().get_column_root_idx(leaf);
-        integers && file.field(root).is_ok_and(|f| !f.data_type().is_unsigned_integer())
+        integers && file.field(file.root_of(leaf)).is_ok_and(|f| !f.data_type().is_unsigned_integer())
     };
     chunk.column_type() != PhysicalType::INT96
         && chunk.statistics().is_none_or(|s| !s.is_min_max_deprecated() || signed_integers())

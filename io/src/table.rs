@@ -93,8 +93,8 @@ impl Table {
     /// The names of all columns of the first file, then those that only later files have.
     pub fn column_names(&self) -> Vec<String> {
         let mut seen = std::collections::HashSet::new();
-        let fields = self.files.iter().flat_map(|f| f.schema().fields());
-        fields.filter(|f| seen.insert(f.name().as_str())).map(|f| f.name().clone()).collect()
+        let names = self.files.iter().flat_map(|f| f.column_names());
+        names.filter(|name| seen.insert(*name)).map(str::to_owned).collect()
     }
 
     /// The column of that name, with the type that all files can give.

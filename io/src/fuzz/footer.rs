@@ -15,9 +15,10 @@ pub(super) fn target(footer: &[u8]) {
     }
     match ParquetFile::open(file.path(), IoMode::Pread, &Run::new(MEMORY)) {
         Ok(file) => {
-            for field in file.schema().fields() {
-                let _ = file.root(field.name());
+            for name in file.column_names() {
+                let _ = file.root(name).map(|root| file.field(root.unwrap_or(0)).map_err(|e| is_known(&e)));
             }
+            let _ = file.metadata().map_err(|e| is_known(&e));
             for group in 0..file.row_groups().min(100) {
                 for leaf in 0..file.leaves(0).end {
                     let _ = file.chunk(group, leaf).map_err(|e| is_known(&e));

@@ -1,6 +1,8 @@
-//! The compact protocol of Thrift, as far as page headers need it, read from bytes that may lie.
+//! The compact protocol of Thrift, as far as footers and page headers need it, read from bytes that may lie.
 //!
 //! <https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md>
+
+use std::ops::Range;
 
 /// Why bytes are no Thrift structure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +103,50 @@ impl<'a> Compact<'a> {
             return Err(ThriftError::Malformed("a field that is a number has another type"));
         }
         i32::try_from(self.zigzag()?).map_err(|_| ThriftError::Malformed("a number does not fit 32 bits"))
+    }
+
+    /// The value of an integer field.
+    pub(crate) fn i64(&mut self, field: Field) -> Result<i64> {
+        if !matches!(field.kind, kind::I16 | kind::I32 | kind::I64) {
+            return Err(ThriftError::Malformed("a field that is a number has another type"));
+        }
+        self.zigzag()
+    }
+
+    /// The bytes of a field, and where they are.
+    pub(crate) fn binary(&mut self, field: Field) -> Result<(&'a [u8], Range<usize>)> {
+        if field.kind != kind::BINARY {
+            return Err(ThriftError::Malformed("a field that is a text has another type"));
+        }
+        let len = self.varint()?;
+        let (all, start) = (self.bytes, self.position());
+        self.skip_bytes(len)?;
+        let taken = self.position() - start;
+        Ok((all.get(..taken).unwrap_or(&[]), start..start + taken))
+    }
+
+    /// The length of a list, of which the elements follow. Each takes a byte at least.
+    pub(crate) fn list(&mut self, field: Field, of: u8) -> Result<u64> {
+        if field.kind != kind::LIST {
+            return Err(ThriftError::Malformed("a field that is a list has another type"));
+        }
+        let head = self.byte()?;
+        let count = match head >> 4 {
+            15 => self.varint()?,
+            few => u64::from(few),
+        };
+        if count > self.bytes.len() as u64 {
+            return Err(ThriftError::Short);
+        }
+        if count > 0 && head & 0x0f != of {
+            return Err(ThriftError::Malformed("a list has elements of another type"));
+        }
+        Ok(count)
+    }
+
+    /// Steps over a structure.
+    pub(crate) fn skip_struct(&mut self) -> Result<()> {
+        self.skip_value(kind::STRUCT, DEEPEST)
     }
 
     /// The value of a `bool` field, which lies in its type.

@@ -36,14 +36,16 @@ impl Flat {
         let file = job.group.file;
         let leaves = file.leaves(root);
         let leaf = leaves.start;
-        let descriptor = file.metadata().file_metadata().schema_descr();
-        let (Some(described), 1) = (descriptor.columns().get(leaf), leaves.len()) else { return Ok(None) };
+        let part = file.part(root)?;
+        let (Some(described), 1) = (part.schema().columns().get(part.leaf(0)), leaves.len()) else {
+            return Ok(None);
+        };
         let (chunk, _) = file.chunk(job.group.group, leaf)?;
         let is_flat = described.path().parts().len() == 1
             && described.max_rep_level() == 0
             && described.max_def_level() <= 1
             && described.physical_type() == chunk.column_type()
-            && file.field(root)?.data_type() == column.data_type()
+            && part.field()?.data_type() == column.data_type()
             && is_known(chunk.compression())
             && chunk.encodings().all(|encoding| encoding != Encoding::ALP);
         Ok(is_flat.then(|| Self {

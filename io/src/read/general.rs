@@ -84,7 +84,6 @@ pub(super) fn into_array(job: &Job<'_>, root: usize, column: &Column) -> Result<
 
 fn decode(job: &Job<'_>, root: usize, mut each: impl FnMut(&ArrayRef) -> Result<()>) -> Result<()> {
     job.run.counters.units_general.fetch_add(1, Ordering::Relaxed);
-    let file = &job.group.file;
     let total = usize::try_from(job.group_rows()).map_err(|_| Error::corrupt("a row group is too large"))?;
     let selection = if job.rows.len() == job.group_rows() {
         None
@@ -94,11 +93,11 @@ fn decode(job: &Job<'_>, root: usize, mut each: impl FnMut(&ArrayRef) -> Result<
     };
     let wanted = usize::try_from(job.rows.len()).unwrap_or(usize::MAX);
     let batch = wanted.clamp(1, BATCH);
-    let pages = OneGroup::new(job);
+    let part = job.group.file.part(root)?;
+    let pages = OneGroup::new(job, root, part);
     let mut reader = guarded(|| {
-        let descriptor = file.metadata().file_metadata().schema_descr();
-        let mask = ProjectionMask::roots(descriptor, [root]);
-        let levels = parquet_to_arrow_field_levels(descriptor, mask, Some(file.schema().fields()))?;
+        let mask = ProjectionMask::roots(part.schema(), [part.root()]);
+        let levels = parquet_to_arrow_field_levels(part.schema(), mask, Some(part.fields()))?;
         ParquetRecordBatchReader::try_new_with_row_groups(&levels, &pages, batch, selection)
     })
     .map_err(|e| pages.failure().or(e))?;

@@ -13,19 +13,23 @@ use super::Job;
 use super::chunk::{Allowed, ChunkBytes, SourceFailure};
 use crate::error::Result;
 use crate::file::ParquetFile;
-use crate::footer::guarded;
+use crate::footer::{Part, guarded};
 use crate::index;
 use crate::run::{Counters, Run};
 
 /// One row group as the `parquet` crate wants to see it.
 pub(super) struct OneGroup<'a> {
     job: &'a Job<'a>,
+    part: &'a Part,
+    /// The column's first leaf in the file.
+    first_leaf: usize,
     failure: SourceFailure,
 }
 
 impl<'a> OneGroup<'a> {
-    pub(super) fn new(job: &'a Job<'a>) -> Self {
-        Self { job, failure: SourceFailure::default() }
+    pub(super) fn new(job: &'a Job<'a>, root: usize, part: &'a Part) -> Self {
+        let first_leaf = job.group.file.leaves(root).start;
+        Self { job, part, first_leaf, failure: SourceFailure::default() }
     }
 
     /// Why pages could not be had, where that was the source's fault.
@@ -52,16 +56,18 @@ impl RowGroups for OneGroup<'_> {
     }
 
     fn column_chunks(&self, leaf: usize) -> ParquetResult<Box<dyn PageIterator>> {
-        let pages = self.pages(leaf).map_err(|e| ParquetError::External(Box::new(e)))?;
+        let of_column = leaf.saturating_sub(self.part.leaf(0));
+        let pages =
+            self.pages(self.first_leaf + of_column).map_err(|e| ParquetError::External(Box::new(e)))?;
         Ok(Box::new(OneChunk(Some(pages))))
     }
 
     fn row_groups(&self) -> Box<dyn Iterator<Item = &RowGroupMetaData> + '_> {
-        Box::new(self.job.group.file.metadata().row_groups().get(self.job.group.group).into_iter())
+        Box::new(self.part.group(self.job.group.group).into_iter())
     }
 
     fn metadata(&self) -> &ParquetMetaData {
-        self.job.group.file.metadata()
+        self.part.metadata()
     }
 }
 

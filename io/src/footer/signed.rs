@@ -14,7 +14,7 @@ const ALGORITHM: i64 = 8;
 const DEEPEST: u32 = 32;
 
 /// Whether the footer of these bytes says that its file has encrypted columns.
-pub(crate) fn has_encrypted_columns(footer: &[u8]) -> bool {
+pub(super) fn has_encrypted_columns(footer: &[u8]) -> bool {
     // A struct ends in a zero. Where the last byte is one, and none stands before a possible signature, there
     // is no signature, and the walk over thousands of fields is spared.
     // Many a footer ends in an order for each column, always the same, which no signature looks like.
@@ -35,7 +35,7 @@ fn is_orders(bytes: &[u8]) -> bool {
 }
 
 /// Bytes in thrift's compact form; `None` from its methods means that they end too early or make no sense.
-pub(crate) struct Thrift<'a>(pub(crate) &'a [u8]);
+pub(super) struct Thrift<'a>(pub(super) &'a [u8]);
 
 impl Thrift<'_> {
     /// To be looked for by who wants to come to the end of a struct.

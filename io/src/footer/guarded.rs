@@ -1,93 +1,8 @@
-//! A file's footer: found, measured and parsed.
-//!
-//! Layout of a Parquet file's end: the metadata (thrift), its length in four bytes, `PAR1`.
-//! <https://parquet.apache.org/docs/file-format/>
+//! Calls into the `parquet` crate: what it says, or dies of, becomes a typed error.
 
 use std::cell::Cell;
-use std::ops::Range;
-
-use bytes::Bytes;
-use parquet::file::metadata::{
-    ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy,
-};
 
 use crate::error::{Error, Result};
-use crate::run::Run;
-use crate::shape::check_footer;
-use crate::signed::has_encrypted_columns;
-
-/// The tail that is read at once; most footers lie within it.
-const TAIL: u64 = 64 << 10;
-
-/// No footer may be larger: a forged length must not reserve memory.
-const LARGEST: u64 = 256 << 20;
-
-const END: u64 = 8;
-
-/// A file's end, which holds at least its metadata.
-#[derive(Clone, Debug)]
-pub(crate) struct Tail {
-    /// Where in the file it begins.
-    pub(crate) start: u64,
-    /// All of the file from there.
-    pub(crate) bytes: Bytes,
-    /// Where in these bytes the metadata is.
-    pub(crate) metadata: Range<usize>,
-}
-
-/// Finds the footer of a file of `size` bytes; `fetch` gives the bytes between two offsets. None is fetched twice.
-pub(crate) fn find(size: u64, mut fetch: impl FnMut(u64, u64) -> Result<Bytes>) -> Result<Tail> {
-    if size == 0 {
-        return Err(Error::corrupt("the file is empty").hint("write it again"));
-    }
-    if size < END + 4 {
-        return Err(not_parquet());
-    }
-    let tail_start = size.saturating_sub(TAIL);
-    let tail = fetch(tail_start, size)?;
-    let (body, end) = tail.split_at_checked(tail.len().wrapping_sub(8)).ok_or_else(not_parquet)?;
-    let [l0, l1, l2, l3, magic @ ..] = end else { return Err(not_parquet()) };
-    match magic {
-        b"PAR1" => {}
-        b"PARE" => return Err(encrypted()),
-        _ => return Err(not_parquet()),
-    }
-    let length = u64::from(u32::from_le_bytes([*l0, *l1, *l2, *l3]));
-    if length > size - END - 4 {
-        return Err(Error::corrupt(format!("the footer says it has {length} bytes, the file has {size}"))
-            .hint("the file may be cut off; write it again"));
-    }
-    if length > LARGEST {
-        return Err(too_large(length));
-    }
-    let metadata_start = size - END - length;
-    match usize::try_from(metadata_start.wrapping_sub(tail_start)) {
-        Ok(at) if metadata_start >= tail_start => {
-            Ok(Tail { start: tail_start, metadata: at..body.len(), bytes: tail })
-        }
-        _ => {
-            let before = fetch(metadata_start, tail_start)?;
-            let metadata = 0..before.len() + body.len();
-            Ok(Tail { start: metadata_start, metadata, bytes: [before, tail].concat().into() })
-        }
-    }
-}
-
-/// Parses a footer.
-pub(crate) fn parse(tail: &Tail, run: &Run) -> Result<ParquetMetaData> {
-    let bytes = tail.bytes.get(tail.metadata.clone()).ok_or_else(not_parquet)?;
-    let _memory = run.reserve((bytes.len() as u64).saturating_mul(4), "the footer's metadata")?;
-    if has_encrypted_columns(bytes) {
-        return Err(encrypted());
-    }
-    check_footer(bytes)?;
-    // What nobody here looks at is stepped over.
-    let options = ParquetMetaDataOptions::new()
-        .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)
-        .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll);
-    guarded(|| ParquetMetaDataReader::decode_metadata_with_options(bytes, Some(&options)))
-        .map_err(|e| e.hint("write the file again"))
-}
 
 thread_local!(static GUARDED: Cell<bool> = const { Cell::new(false) });
 
@@ -122,7 +37,7 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> parquet::errors::Result<T>) -> R
 /// Sorts an error of the `parquet` crate by what the caller can do about it.
 ///
 /// What our own source said travels inside and comes out unchanged: a failed read is no corruption.
-pub(crate) fn from_parquet(error: parquet::errors::ParquetError) -> Error {
+fn from_parquet(error: parquet::errors::ParquetError) -> Error {
     use parquet::errors::ParquetError;
     match error {
         ParquetError::External(inner) => match inner.downcast::<Error>() {
@@ -157,19 +72,6 @@ fn from_text(text: &str) -> Error {
         return Error::unsupported(message);
     }
     Error::corrupt(message)
-}
-
-fn not_parquet() -> Error {
-    Error::corrupt("it is not a Parquet file: it does not end in PAR1")
-        .hint("is it the right file, and whole?")
-}
-
-fn encrypted() -> Error {
-    Error::unsupported("the file, or a column of it, is encrypted").hint("write it without encryption")
-}
-
-fn too_large(length: u64) -> Error {
-    Error::limit(format!("the footer has {length} bytes, more than the {LARGEST} that are allowed"))
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@
 //! <https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift>, `FileMetaData` and
 //! `SchemaElement`
 
+use super::signed::Thrift;
 use crate::error::{Error, Result};
-use crate::signed::Thrift;
 
 /// `schema` of `FileMetaData`, and `num_children` of its elements.
 const SCHEMA: i64 = 2;
@@ -13,13 +13,13 @@ const CHILDREN: i64 = 5;
 
 /// Groups in groups. The deepest that anybody was seen to write has some ten levels; the crate goes down into each
 /// with a function of its own, and so does whoever walks its types.
-const DEEPEST: usize = 100;
+pub(super) const DEEPEST: usize = 100;
 
 /// Levels of thrift that are walked.
 const LEVELS: u32 = 64;
 
 /// Refuses footers whose schema is too deep, or has fewer elements than it says.
-pub(crate) fn check_footer(footer: &[u8]) -> Result<()> {
+pub(super) fn check_footer(footer: &[u8]) -> Result<()> {
     check_lists(footer)?;
     // What cannot be walked is left to the crate to complain of.
     check_schema(footer).unwrap_or(Ok(()))
