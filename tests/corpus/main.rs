@@ -111,8 +111,9 @@ fn read_all(path: &Path) -> Result<Option<ErrorKind>, String> {
     let mut kind = None;
     for (root, name) in table.column_names().iter().enumerate() {
         let place = |what: String| format!("column `{name}`: {what}");
-        let column = table.column(name).map_err(|e| place(e.to_string()))?;
-        let found = columns::read(&table, &column, &RowRanges::all(table.rows()), &run);
+        let found = table.column(name);
+        let found =
+            found.and_then(|column| columns::read(&table, &column, &RowRanges::all(table.rows()), &run));
         if let Err(e) = &found {
             if *kind.get_or_insert(e.kind()) != e.kind() {
                 return Err(place(format!("{:?} where another column gave {kind:?}: {e}", e.kind())));
@@ -124,6 +125,8 @@ fn read_all(path: &Path) -> Result<Option<ErrorKind>, String> {
         match (found, columns::oracle(path, root)) {
             (Ok(found), Ok(batches)) => columns::compare(&found, &batches).map_err(place)?,
             (Err(_), Err(_)) => {}
+            // The oracle refuses a file for what its footer says of another column.
+            (Ok(_), Err(_)) if table.files()[0].metadata().is_err() => {}
             (Ok(_), Err(e)) => return Err(place(format!("it reads, and the oracle says: {e}"))),
             (Err(e), Ok(_)) => return Err(place(format!("the oracle reads it, and here it is: {e}"))),
         }
@@ -192,7 +195,8 @@ const AGAIN: &str = "the key, found by itself";
 fn join(path: &Path, how: How) -> Option<hypostyle::Result<hypostyle::Frame>> {
     let table = columns::open(path, &Run::new(MEMORY)).ok()?;
     let names = table.column_names();
-    let key = names.iter().find(|n| is_key_type(table.column(n).unwrap().data_type()))?;
+    let key =
+        names.iter().find(|n| table.column(n).map_or(true, |column| is_key_type(column.data_type())))?;
     let path = path.to_str().unwrap();
     let spec = JoinSpec::new([key]);
     let spec = if how == How::Spine {

@@ -57,11 +57,11 @@ fn compare_all(files: &[PathBuf]) -> BTreeMap<String, usize> {
         let run = Run::new(MEMORY);
         let Ok(table) = columns::open(path, &run) else { continue };
         for (root, name) in table.column_names().iter().enumerate() {
+            let Ok(file) = table.files()[0].metadata() else { continue };
             let column = table.column(name).unwrap();
             let Ok(found) = columns::read(&table, &column, &RowRanges::all(table.rows()), &run) else {
                 continue;
             };
-            let file = table.files()[0].metadata();
             let leaf = (0..file.file_metadata().schema_descr().num_columns())
                 .find(|leaf| file.file_metadata().schema_descr().get_column_root_idx(*leaf) == root)
                 .unwrap();
