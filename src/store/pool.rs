@@ -20,8 +20,11 @@ use crate::{Error, Result};
 /// Pools that are kept, of those used last. One in use lives on until its work is done.
 const KEPT: usize = 8;
 
-/// Threads, and so joins at a time, of a mount that can hang: they wait more than they work.
+/// Joins at a time on a mount that can hang: they wait more than they work.
 const WAITING: usize = 16;
+
+/// Threads of one such join, where there are fewer cores: some wait while others decode.
+const BESIDE_A_MOUNT: usize = 4;
 
 const MOST_THREADS: usize = 1024;
 
@@ -60,16 +63,21 @@ pub(super) fn of(lane: Lane) -> Result<Arc<Workers>> {
         Some(threads) => threads,
         None => {
             let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-            if lane.mount.is_some() { cores.max(WAITING) } else { cores }
+            if lane.mount.is_some() { cores.max(BESIDE_A_MOUNT) } else { cores }
         }
     };
-    let lane = Lane { threads: Some(threads), ..lane };
+    // Who says how many threads has no more than those.
+    let more = match lane {
+        Lane { threads: None, mount: Some(_) } => WAITING.div_ceil(threads) - 1,
+        _ => 0,
+    };
+    let lane = if more > 0 { lane } else { Lane { threads: Some(threads), ..lane } };
     let pools = POOLS.get();
     // What is under the lock is whole at every moment, also when a thread that held it panicked.
     let mut pools = pools.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let pool = match pools.iter().position(|(other, _)| *other == lane) {
         Some(at) => pools.remove(at).1,
-        None => Arc::new(Workers::new(build(threads)?)),
+        None => Arc::new(Workers::new(build(threads)?, more)),
     };
     if pools.len() >= KEPT {
         pools.remove(0);
@@ -78,7 +86,7 @@ pub(super) fn of(lane: Lane) -> Result<Arc<Workers>> {
     Ok(pool)
 }
 
-fn build(threads: usize) -> Result<ThreadPool> {
+pub(super) fn build(threads: usize) -> Result<ThreadPool> {
     ThreadPoolBuilder::new()
         .num_threads(threads)
         .thread_name(|i| format!("hypostyle-{i}"))

@@ -7,26 +7,32 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::mpsc::{RecvTimeoutError, SendError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use hypostyle_io::Run;
 use rayon::ThreadPool;
 
+use super::pool::build;
 use crate::{Error, Result};
 
 /// How soon one who waits for a turn sees that the run was cancelled, or its deadline passed.
 const TICK: Duration = Duration::from_millis(5);
 
-/// A pool of threads with turns.
+/// Pools of as many threads each, with turns.
+///
+/// One is enough where joins work. Where they wait there are several, so that many can wait while each has only so
+/// many threads as have cores to work on: of more, those that find no work take the cores from those that do.
 pub(super) struct Workers {
-    pool: ThreadPool,
+    first: ThreadPool,
+    /// Made when they are needed.
+    others: Vec<OnceLock<Option<ThreadPool>>>,
     turns: Mutex<Turns>,
 }
 
-#[derive(Default)]
 struct Turns {
-    taken: usize,
+    /// In each pool.
+    taken: Vec<usize>,
     waiting: VecDeque<Waiting>,
 }
 
@@ -37,23 +43,35 @@ enum Waiting {
     Work(Box<dyn FnOnce(Turn) + Send>),
 }
 
-/// The right to work on the threads, until it is dropped.
-struct Turn(Option<Arc<Workers>>);
+/// The right to work on the threads of one of the pools, until it is dropped.
+struct Turn {
+    of: Option<Arc<Workers>>,
+    pool: usize,
+}
 
 impl Workers {
-    pub(super) fn new(pool: ThreadPool) -> Self {
-        Self { pool, turns: Mutex::default() }
+    /// One pool, and as many more of the same size as are said.
+    pub(super) fn new(first: ThreadPool, more: usize) -> Self {
+        let turns = Mutex::new(Turns { taken: vec![0; 1 + more], waiting: VecDeque::new() });
+        Self { first, others: (0..more).map(|_| OnceLock::new()).collect(), turns }
     }
 
+    /// The threads of each pool.
     pub(super) fn threads(&self) -> usize {
-        self.pool.current_num_threads()
+        self.first.current_num_threads()
+    }
+
+    /// The pool of a turn; the first, if no further threads can be had.
+    fn pool(&self, turn: &Turn) -> &ThreadPool {
+        let other = turn.pool.checked_sub(1).and_then(|at| self.others.get(at));
+        other.and_then(|pool| pool.get_or_init(|| build(self.threads()).ok()).as_ref()).unwrap_or(&self.first)
     }
 
     /// Does work on the threads when its turn comes, and returns at once.
     pub(super) fn spawn(self: &Arc<Self>, work: impl FnOnce() + Send + 'static) {
         let workers = Arc::clone(self);
         self.enter(Waiting::Work(Box::new(move |turn| {
-            workers.pool.spawn(move || {
+            workers.pool(&turn).spawn(move || {
                 let _turn = turn;
                 work();
             });
@@ -71,14 +89,14 @@ impl Workers {
     ) -> Result<T> {
         let (tell, told) = sync_channel(1);
         self.enter(Waiting::Caller(tell));
-        let _turn: Turn = loop {
+        let turn: Turn = loop {
             match told.recv_timeout(TICK) {
                 Ok(turn) => break turn,
                 Err(RecvTimeoutError::Timeout) => run.map_or(Ok(()), Run::check)?,
                 Err(RecvTimeoutError::Disconnected) => return Err(Error::internal("a turn was lost")),
             }
         };
-        self.pool.install(work)
+        self.pool(&turn).install(work)
     }
 
     fn enter(self: &Arc<Self>, who: Waiting) {
@@ -86,28 +104,38 @@ impl Workers {
         self.give();
     }
 
-    /// Gives turns, as long as there are any, to those who wait.
+    /// Gives turns, as long as there are any, to those who wait: in the pool that has most to give.
     fn give(self: &Arc<Self>) {
         loop {
             let mut turns = self.turns();
-            if turns.taken >= self.threads() {
+            let Turns { taken, waiting } = &mut *turns;
+            let Some((pool, taken)) = taken.iter_mut().enumerate().min_by_key(|(_, taken)| **taken) else {
+                return;
+            };
+            if *taken >= self.threads() {
                 return;
             }
-            let Some(next) = turns.waiting.pop_front() else { return };
-            turns.taken += 1;
+            let Some(next) = waiting.pop_front() else { return };
+            *taken += 1;
             drop(turns);
-            let turn = Turn(Some(Arc::clone(self)));
+            let turn = Turn { of: Some(Arc::clone(self)), pool };
             match next {
                 Waiting::Work(start) => start(turn),
                 // A caller who went away has no use for it. Dropped here, the turn would be given from within
                 // itself, once for each who went.
                 Waiting::Caller(tell) => {
                     if let Err(SendError(mut turn)) = tell.send(turn) {
-                        turn.0 = None;
-                        self.turns().taken -= 1;
+                        turn.of = None;
+                        self.gives_back(pool);
                     }
                 }
             }
+        }
+    }
+
+    fn gives_back(&self, pool: usize) {
+        if let Some(taken) = self.turns().taken.get_mut(pool) {
+            *taken -= 1;
         }
     }
 
@@ -119,8 +147,8 @@ impl Workers {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        if let Some(workers) = self.0.take() {
-            workers.turns().taken -= 1;
+        if let Some(workers) = self.of.take() {
+            workers.gives_back(self.pool);
             workers.give();
         }
     }
@@ -131,9 +159,10 @@ impl fmt::Debug for Workers {
         let turns = self.turns();
         write!(
             f,
-            "Workers({} threads, {} turns taken, {} waiting)",
+            "Workers({} threads in each of {} pools, {} turns taken, {} waiting)",
             self.threads(),
-            turns.taken,
+            turns.taken.len(),
+            turns.taken.iter().sum::<usize>(),
             turns.waiting.len()
         )
     }
@@ -148,13 +177,17 @@ mod tests {
     use crate::ErrorKind;
 
     fn workers(threads: usize) -> Arc<Workers> {
-        Arc::new(Workers::new(rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap()))
+        in_pools(threads, 1)
+    }
+
+    fn in_pools(threads: usize, pools: usize) -> Arc<Workers> {
+        Arc::new(Workers::new(build(threads).unwrap(), pools - 1))
     }
 
     #[test]
     fn as_many_work_at_once_as_there_are_threads_and_all_get_their_turn() {
-        for threads in [1, 2, 3] {
-            let workers = workers(threads);
+        for (threads, pools) in [(1, 1), (2, 1), (3, 1), (1, 3), (2, 2)] {
+            let workers = in_pools(threads, pools);
             let (now, most, done) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
             std::thread::scope(|scope| {
                 for _ in 0..16 {
@@ -163,6 +196,7 @@ mod tests {
                             let work = || {
                                 most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                                 std::thread::yield_now();
+                                assert_eq!(rayon::current_num_threads(), threads);
                                 now.fetch_sub(1, Ordering::SeqCst);
                                 Ok(())
                             };
@@ -173,9 +207,29 @@ mod tests {
                 }
             });
             assert_eq!(done.into_inner(), 320);
-            assert!((1..=threads).contains(&most.into_inner()));
-            assert_eq!(workers.turns().taken, 0);
+            assert!((1..=threads * pools).contains(&most.into_inner()));
+            assert_eq!(workers.turns().taken, vec![0; pools]);
         }
+    }
+
+    #[test]
+    fn joins_that_wait_are_in_different_pools_as_long_as_there_are_any() {
+        let workers = in_pools(2, 3);
+        let (tell, told) = sync_channel(6);
+        let go: Vec<SyncSender<()>> = (0..6)
+            .map(|_| {
+                let (tell, (go, wait)) = (tell.clone(), sync_channel(0));
+                workers.spawn(move || {
+                    tell.send(()).unwrap();
+                    wait.recv().unwrap();
+                });
+                go
+            })
+            .collect();
+        (0..6).for_each(|_| told.recv_timeout(Duration::from_secs(30)).unwrap());
+        assert_eq!(workers.turns().taken, [2, 2, 2]);
+        go.iter().for_each(|go| go.send(()).unwrap());
+        workers.install(None, || Ok(())).unwrap();
     }
 
     #[test]

@@ -84,7 +84,7 @@ pub(crate) fn join(root: &Path) -> Ended {
 /// The same with several roots and a timeout, and how long it took.
 pub(crate) fn join_within(roots: &[&Path], timeout: Option<&str>) -> (Ended, Duration) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hypostyle"));
-    command.args(["join", "--key", "ts", "--full-names", "--last", "700", "--format", "csv"]);
+    command.args(["join", "--key", "ts", "--full-names", "--last", "100", "--format", "csv"]);
     for root in roots {
         command.arg("--root").arg(root);
     }

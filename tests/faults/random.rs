@@ -12,7 +12,7 @@ use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::Rng;
 use tempfile::TempDir;
 
-use crate::cases::{Case, Mounts, Verdict, alone};
+use crate::cases::{Case, Mounts, Verdict, beside_others};
 use crate::join::{Ended, TABLES, Tables, join, join_within};
 
 const CASES: u64 = 200;
@@ -148,7 +148,7 @@ fn run(mounts: &Mounts, what: &str, cases: &[Case], copy: &TempDir, generations:
 
 #[test]
 fn a_join_that_meets_many_faults_at_once_is_right_or_says_so() {
-    let _turn = alone();
+    let _turn = beside_others();
     if let Err(why) = is_available() {
         println!("NOT RUN: {why}");
         return;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hypostyle_faultfs::{Errno, Fault, Kind, Nth, Options, Request, Rule, Rules, is_available};
 use hypostyle_fixtures::{Profile, table_name};
 
-use crate::cases::{Case, Mounts, Verdict, alone};
+use crate::cases::{Case, Mounts, Verdict, beside_others};
 use crate::join::{Ended, TABLES, Tables, join};
 
 /// A fault, and what it is called in reports.
@@ -121,7 +121,7 @@ fn check(what: &str, profile: Profile, options: &Options) {
 
 #[test]
 fn a_join_of_which_one_read_fails_is_right_or_says_so() {
-    let _turn = alone();
+    let _turn = beside_others();
     if let Err(why) = is_available() {
         println!("NOT RUN: {why}");
         return;

@@ -19,7 +19,7 @@ fn a_timeout_ends_the_command_though_its_threads_cannot_end() {
     if !has_fuse() {
         return;
     }
-    let world = World::new(2, 200_000, 4, Profile::default());
+    let world = World::new(2, 30_000, 4, Profile::default());
     let mut child = world.child("rules: []");
     let table = "--key ts --table mount/table00.parquet:f000 --table mount/table01.parquet:f000 --full-names";
     let in_root =

@@ -11,8 +11,7 @@ use crate::world::{World, has_fuse, timed};
 /// Long enough that it, and not the machine, makes the time.
 const LATENCY_MS: f64 = 40.0;
 
-fn check(profile: Profile, last: Option<u64>) {
-    let world = World::new(20, 20_000, 12, profile);
+fn check(world: &World, last: Option<u64>) {
     let spec = match last {
         Some(last) => world.join().last(last),
         None => world.join(),
@@ -32,8 +31,9 @@ fn check(profile: Profile, last: Option<u64>) {
     let turns = 3.0 + (asked as f64 / 32.0).ceil();
     let most = hot.as_secs_f64() * 1e3 + 1.3 * LATENCY_MS * turns;
     println!(
-        "{profile:?} last {last:?}: {asked} requests ({} lookups, {} getattrs, {} opens, {} reads of {bytes} bytes; \
+        "{:?} last {last:?}: {asked} requests ({} lookups, {} getattrs, {} opens, {} reads of {bytes} bytes; \
          hot it reads {}), {:.0} ms, at most {most:.0}",
+        world.spec.profile,
         count(Kind::Lookup),
         count(Kind::Getattr),
         count(Kind::Open),
@@ -53,8 +53,9 @@ fn a_cold_join_waits_for_few_requests_in_turn() {
         return;
     }
     for profile in [Profile::Pyarrow, Profile::Polars, Profile::Tuned] {
+        let world = World::new(20, 8_000, 12, profile);
         for last in [None, Some(24)] {
-            check(profile, last);
+            check(&world, last);
         }
     }
 }

@@ -21,7 +21,7 @@ fn a_thousand_joins_outlive_their_mount_and_go_on_within_a_second_of_its_return(
     if !has_fuse() {
         return;
     }
-    let world = World::new(20, 2_000, 4, Profile::default());
+    let world = World::new(5, 1_000, 4, Profile::default());
     let spec = world.join();
     let expected = world.expected(&spec);
     let mut child = world.child("rules: []");

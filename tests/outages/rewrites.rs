@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use hypostyle::{ErrorKind, JoinOptions, JoinSpec, Store};
@@ -13,7 +14,7 @@ use crate::world::{World, has_fuse};
 
 const JOINS: usize = 1000;
 const REWRITES: usize = 1000;
-const TABLES: usize = 20;
+const TABLES: usize = 5;
 const GENERATIONS: usize = 3;
 const COLUMNS: usize = 4;
 
@@ -102,7 +103,7 @@ impl Rewritten {
                         number += 1;
                         rewritten.store(number, Ordering::Relaxed);
                     } else {
-                        std::thread::yield_now();
+                        std::thread::sleep(Duration::from_micros(100));
                     }
                 }
             });

@@ -1,12 +1,9 @@
 //! The threads that ask one mount, apart from those that decode.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-
-use crossbeam::channel::{Receiver, Sender, unbounded};
 
 use super::breaker::{Admit, Breaker};
 use super::speed::Speed;
@@ -38,20 +35,24 @@ impl Default for Depth {
 type Job = Box<dyn FnOnce() + Send>;
 
 /// The requests to one mount: a queue, and threads that are started as they are needed.
+///
+/// The queue wakes one thread for a job and has none look for work meanwhile: where cores are few, threads that look
+/// take them from the daemon that is to answer.
 #[derive(Debug)]
 pub(crate) struct Lane {
     /// What is said of it in errors: where the mount is.
     name: PathBuf,
-    jobs: Sender<Job>,
-    queue: Receiver<Job>,
     state: Mutex<State>,
-    waiting: AtomicUsize,
+    came: Condvar,
     pub(crate) speed: Speed,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
+    jobs: VecDeque<Job>,
     threads: usize,
+    /// Threads that wait for a job, those included that were told of one and have not taken it yet.
+    idle: usize,
     breaker: Breaker,
     /// When it kept somebody waiting for more than its share of a run's time.
     late: Option<Instant>,
@@ -84,11 +85,18 @@ pub fn threads_left_behind() -> usize {
     lanes.values().map(|lane| lane.lock().breaker.left()).sum()
 }
 
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { jobs, threads, idle, breaker, late, reading } = self;
+        let mut shown = f.debug_struct("State");
+        shown.field("jobs", &jobs.len()).field("threads", threads).field("idle", idle);
+        shown.field("breaker", breaker).field("late", late).field("reading", reading).finish()
+    }
+}
+
 impl Lane {
     pub(super) fn new(name: PathBuf) -> Self {
-        let (jobs, queue) = unbounded();
-        let (state, waiting) = (Mutex::default(), AtomicUsize::new(0));
-        Self { name, jobs, queue, state, waiting, speed: Speed::default() }
+        Self { name, state: Mutex::default(), came: Condvar::new(), speed: Speed::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -110,16 +118,18 @@ impl Lane {
             )
             .hint("it is asked again after a second, and used again as soon as it answers"));
         }
-        // This end and the other live as long as the lane, so sending cannot fail.
-        let _ = self.jobs.send(job);
+        state.jobs.push_back(job);
         let busy = state.threads.saturating_sub(state.breaker.left());
         let may = busy < depth.in_flight.max(1) || admit == Admit::Probe;
-        if may && self.queue.len() > self.waiting.load(Ordering::Acquire) {
+        if state.jobs.len() <= state.idle {
+            self.came.notify_one();
+        } else if may {
             let lane = Arc::clone(self);
             let thread = std::thread::Builder::new().name("hypostyle-io".to_owned());
             match thread.stack_size(1 << 20).spawn(move || lane.work()) {
                 Ok(_) => state.threads += 1,
                 Err(e) if state.threads == 0 => {
+                    drop(state.jobs.pop_back());
                     return Err(Error::limit(format!("a thread for reading could not be started: {e}")));
                 }
                 Err(_) => {}
@@ -148,22 +158,25 @@ impl Lane {
     }
 
     fn work(&self) {
-        loop {
-            self.waiting.fetch_add(1, Ordering::AcqRel);
-            let job = self.queue.recv_timeout(IDLE);
-            self.waiting.fetch_sub(1, Ordering::AcqRel);
-            match job {
-                Ok(job) => job(),
-                Err(_) => {
-                    let mut state = self.lock();
-                    // Jobs come in under the same lock: none is left without a thread.
-                    if self.queue.is_empty() {
-                        state.threads -= 1;
-                        return;
-                    }
-                }
+        while let Some(job) = self.next_job() {
+            job();
+        }
+    }
+
+    /// The next job, or none if none came for so long that the thread is to end.
+    fn next_job(&self) -> Option<Job> {
+        let mut state = self.lock();
+        while state.jobs.is_empty() {
+            state.idle += 1;
+            let waited = self.came.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);
+            state = waited.0;
+            state.idle -= 1;
+            if waited.1.timed_out() && state.jobs.is_empty() {
+                state.threads -= 1;
+                return None;
             }
         }
+        state.jobs.pop_front()
     }
 
     pub(super) fn left_behind(self: &Arc<Self>) {
