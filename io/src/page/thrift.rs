@@ -59,6 +59,7 @@ impl<'a> Compact<'a> {
         self.len - self.bytes.len()
     }
 
+    #[inline]
     fn byte(&mut self) -> Result<u8> {
         let (first, rest) = self.bytes.split_first().ok_or(ThriftError::Short)?;
         self.bytes = rest;
@@ -77,12 +78,18 @@ impl<'a> Compact<'a> {
         Err(ThriftError::Malformed("a number has more than ten bytes"))
     }
 
+    fn skip_varint(&mut self) -> Result<()> {
+        self.bytes = behind_varint(self.bytes)?;
+        Ok(())
+    }
+
     fn zigzag(&mut self) -> Result<i64> {
         let value = self.varint()?;
         Ok((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
     }
 
     /// The next field of a structure, whose last one had the number `last`; `None` at the structure's end.
+    #[inline]
     pub(crate) fn field(&mut self, last: &mut i16) -> Result<Option<Field>> {
         let byte = self.byte()?;
         let kind = byte & 0x0f;
@@ -173,7 +180,7 @@ impl<'a> Compact<'a> {
             // page header has such a list.
             kind::TRUE | kind::FALSE => Err(ThriftError::Malformed("a list has booleans")),
             kind::BYTE => self.byte().map(|_| ()),
-            kind::I16 | kind::I32 | kind::I64 => self.varint().map(|_| ()),
+            kind::I16 | kind::I32 | kind::I64 => self.skip_varint(),
             kind::DOUBLE => self.skip_bytes(8),
             kind::UUID => self.skip_bytes(16),
             kind::BINARY => {
@@ -187,6 +194,9 @@ impl<'a> Compact<'a> {
                     15 => self.varint()?,
                     few => u64::from(few),
                 };
+                if matches!(head & 0x0f, kind::I16 | kind::I32 | kind::I64) {
+                    return (0..count).try_for_each(|_| self.skip_varint());
+                }
                 (0..count).try_for_each(|_| self.skip_value(head & 0x0f, depth))
             }
             kind::MAP => {
@@ -198,25 +208,92 @@ impl<'a> Compact<'a> {
                     self.skip_value(kinds & 0x0f, depth)
                 })
             }
-            kind::STRUCT => {
-                let depth = deeper()?;
-                let mut last = 0;
-                while let Some(field) = self.field(&mut last)? {
-                    match field.kind {
-                        kind::TRUE | kind::FALSE => {}
-                        other => self.skip_value(other, depth)?,
-                    }
-                }
-                Ok(())
-            }
+            kind::STRUCT => self.skip_fields(deeper()?),
             _ => Err(ThriftError::Malformed("a field has a type that there is not")),
         }
     }
 
+    /// Steps over the fields of a structure to its end, and over the structures among them on the way: most of a
+    /// footer is gone over here, so it is a loop over bytes at hand, and does not add up the numbers of fields that
+    /// nobody asks for.
+    fn skip_fields(&mut self, depth: u8) -> Result<()> {
+        let mut within = 0;
+        let mut bytes = self.bytes;
+        loop {
+            let (head, rest) = bytes.split_first().ok_or(ThriftError::Short)?;
+            bytes = rest;
+            if head & 0x0f == 0 {
+                if within == 0 {
+                    self.bytes = bytes;
+                    return Ok(());
+                }
+                within -= 1;
+                continue;
+            }
+            if head & 0xf0 == 0 {
+                bytes = behind_varint(bytes)?;
+            }
+            match head & 0x0f {
+                kind::TRUE | kind::FALSE => {}
+                kind::I16 | kind::I32 | kind::I64 => bytes = behind_varint(bytes)?,
+                kind::BINARY => bytes = behind_binary(bytes)?,
+                kind::STRUCT if within < depth => within += 1,
+                kind::STRUCT => return Err(ThriftError::Malformed("structures are nested too deep")),
+                kind::LIST => match bytes {
+                    // A few numbers or texts.
+                    [few @ (0x05..0xf0), rest @ ..] if few & 0x0f == kind::I32 => {
+                        bytes = (0..few >> 4).try_fold(rest, |bytes, _| behind_varint(bytes))?;
+                    }
+                    [few @ (0x08..0xf0), rest @ ..] if few & 0x0f == kind::BINARY => {
+                        bytes = (0..few >> 4).try_fold(rest, |bytes, _| behind_binary(bytes))?;
+                    }
+                    _ => {
+                        self.bytes = bytes;
+                        self.skip_value(kind::LIST, depth - within)?;
+                        bytes = self.bytes;
+                    }
+                },
+                other => {
+                    self.bytes = bytes;
+                    self.skip_value(other, depth - within)?;
+                    bytes = self.bytes;
+                }
+            }
+        }
+    }
+
+    #[inline]
     fn skip_bytes(&mut self, len: u64) -> Result<()> {
         let len = usize::try_from(len).map_err(|_| ThriftError::Malformed("a length does not fit"))?;
         self.bytes = self.bytes.get(len..).ok_or(ThriftError::Short)?;
         Ok(())
+    }
+}
+
+/// What is behind a number. Most have one byte or two.
+#[inline]
+fn behind_varint(bytes: &[u8]) -> Result<&[u8]> {
+    match bytes {
+        [0..0x80, rest @ ..] | [_, 0..0x80, rest @ ..] | [_, _, 0..0x80, rest @ ..] => Ok(rest),
+        _ => {
+            let mut from = Compact::new(bytes);
+            from.varint()?;
+            Ok(from.bytes)
+        }
+    }
+}
+
+/// What is behind a text, most of which are short.
+#[inline]
+fn behind_binary(bytes: &[u8]) -> Result<&[u8]> {
+    match bytes {
+        [len @ 0..0x80, rest @ ..] => rest.get(usize::from(*len)..).ok_or(ThriftError::Short),
+        _ => {
+            let mut from = Compact::new(bytes);
+            let len = from.varint()?;
+            from.skip_bytes(len)?;
+            Ok(from.bytes)
+        }
     }
 }
 
