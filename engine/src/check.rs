@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use arrow_schema::DataType;
 use hypostyle_io::{Column, Error, Result, Table};
+use rayon::prelude::*;
 
 use crate::key::{Bounds, KeyType, mend};
 use crate::request::{How, JoinRequest, JoinTable};
@@ -27,9 +28,11 @@ pub(crate) struct CheckedTable<'a> {
 impl<'a> Checked<'a> {
     pub(crate) fn of(request: &'a JoinRequest) -> Result<Self> {
         shape(request)?;
-        let tables = request
+        // What a footer says of a column is parsed when the column is first asked for, which is here.
+        let tables: Vec<Result<CheckedTable<'_>>> = request
             .tables
-            .iter()
+            .par_iter()
+            .with_min_len(2)
             .map(|table| {
                 let find = |name: &String| table.table.column(name).map_err(|e| e.table(&table.name));
                 Ok(CheckedTable {
@@ -38,7 +41,9 @@ impl<'a> Checked<'a> {
                     features: table.features.iter().map(|f| find(&f.column)).collect::<Result<_>>()?,
                 })
             })
-            .collect::<Result<Vec<_>>>()?;
+            .collect();
+        // The first table's error is told, whichever came first.
+        let tables = tables.into_iter().collect::<Result<Vec<_>>>()?;
         output_names(request)?;
         let key_types = key_types(request, &tables)?;
         let first = key_types.first().copied().ok_or_else(|| Error::invalid("the join names no key"))?;
