@@ -1,7 +1,7 @@
 //! What a table's key is like: its range, its order, its repetitions.
 
 use arrow_array::Array;
-use hypostyle_io::{Result, RowRanges, Run, Table, is_key_type};
+use hypostyle_io::{Column, ReadAhead, Reader, Result, RowRanges, Run, Table, is_key_type};
 use serde::Serialize;
 
 use crate::align::is_unique;
@@ -25,17 +25,34 @@ pub struct KeySummary {
     pub nulls: u64,
 }
 
+/// The columns of a key: those that are named, or the first one that can be a key.
+fn key_columns(table: &Table, key: &[String]) -> Result<Vec<Column>> {
+    if !key.is_empty() {
+        return key.iter().map(|name| table.column(name)).collect();
+    }
+    let named = |name: &String| table.column(name).ok().filter(|c| is_key_type(c.data_type()));
+    Ok(table.column_names().iter().find_map(named).into_iter().collect())
+}
+
+/// What [`summarise_key`] will read of a table that others answer for.
+///
+/// # Errors
+/// Those of finding the columns.
+pub fn key_ahead(table: &Table, key: &[String], run: &Run) -> Result<Vec<ReadAhead>> {
+    if !table.is_asked() {
+        return Ok(Vec::new());
+    }
+    let columns = key_columns(table, key)?;
+    let rows = RowRanges::all(table.rows());
+    Reader::new(table, &rows, run).pages_ahead(&columns.iter().collect::<Vec<_>>(), run)
+}
+
 /// Summarises a key. Without names, the first column whose type can be a key is taken; `None` if there is none.
 ///
 /// # Errors
 /// Those of finding and reading the columns.
 pub fn summarise_key(table: &Table, key: &[String], run: &Run) -> Result<Option<KeySummary>> {
-    let columns = if key.is_empty() {
-        let named = |name: &String| table.column(name).ok().filter(|c| is_key_type(c.data_type()));
-        table.column_names().iter().find_map(named).into_iter().collect::<Vec<_>>()
-    } else {
-        key.iter().map(|name| table.column(name)).collect::<Result<_>>()?
-    };
+    let columns = key_columns(table, key)?;
     if columns.is_empty() {
         return Ok(None);
     }

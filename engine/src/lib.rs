@@ -38,7 +38,7 @@ mod window;
 pub use arrow2::Arrow2Frame;
 pub use explain::{Explanation, TableExplanation};
 pub use frame::{Frame, column_position};
-pub use inspect::{KeySummary, summarise_key};
+pub use inspect::{KeySummary, key_ahead, summarise_key};
 pub use join::{explain, join};
 pub use matrix::{Floats, Order, fill_matrix};
 pub use point::KeyPoint;

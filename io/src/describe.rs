@@ -7,6 +7,7 @@ use std::sync::Arc;
 use parquet::basic::{Compression, Encoding};
 use serde::Serialize;
 
+use crate::ahead::ReadAhead;
 use crate::error::Result;
 use crate::file::ParquetFile;
 use crate::read::count_pages;
@@ -96,6 +97,24 @@ impl ParquetFile {
             row_groups: row_groups.collect(),
             columns,
         })
+    }
+
+    /// What describing it will read, if others answer for it: the indexes that count its pages, or else whole chunks.
+    ///
+    /// # Errors
+    /// Those of a footer that contradicts itself.
+    pub fn describe_ahead(self: &Arc<Self>) -> Result<ReadAhead> {
+        let mut ranges = Vec::new();
+        let leaves = 0..self.metadata().file_metadata().schema_descr().num_columns();
+        for leaf in leaves.filter(|_| self.is_asked()) {
+            for group in 0..self.row_groups() {
+                let (chunk, range) =
+                    self.chunk(group, leaf).map_err(|e| e.path(self.path()).column(self.leaf_name(leaf)))?;
+                ranges.push(chunk.offset_index_range().unwrap_or(range));
+            }
+        }
+        ranges.retain(|range| !self.has_at_hand(range));
+        Ok(ReadAhead { file: Arc::clone(self), ranges })
     }
 
     fn leaf_name(&self, leaf: usize) -> String {

@@ -70,7 +70,7 @@ pub use error::{Error, ErrorKind, Result, did_you_mean};
 pub use file::{ParquetFile, check_unchanged};
 pub use footer::panic_is_caught;
 pub use mount::{any_remote, is_remote};
-pub use opening::Opening;
+pub use opening::{Opening, unless_being_written};
 pub use platform::{Identity, default_memory_limit, descriptors_for_files, read_small};
 pub use process::ByProcess;
 pub use prune::{KeyStatistics, group_statistics, page_indexes_ahead, page_statistics};

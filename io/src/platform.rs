@@ -28,9 +28,31 @@ impl Identity {
     /// again.
     #[cfg(target_os = "linux")]
     pub(crate) fn asked_anew(file: &File) -> std::io::Result<Self> {
+        let empty = rustix::fs::AtFlags::EMPTY_PATH;
+        Self::synchronised(file, std::path::Path::new(""), empty, || Self::of(file))
+    }
+
+    /// The same of the file at a path, links followed.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn anew_at(path: &std::path::Path) -> std::io::Result<Self> {
+        Self::synchronised(rustix::fs::CWD, path, rustix::fs::AtFlags::empty(), || Self::at(path))
+    }
+
+    /// Elsewhere it is what the system knows.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn anew_at(path: &std::path::Path) -> std::io::Result<Self> {
+        Self::at(path)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn synchronised(
+        file: impl std::os::fd::AsFd,
+        path: &std::path::Path,
+        flags: rustix::fs::AtFlags,
+        known: impl FnOnce() -> std::io::Result<Self>,
+    ) -> std::io::Result<Self> {
         use rustix::fs::{AtFlags, StatxFlags, makedev, statx};
-        let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_FORCE_SYNC;
-        match statx(file, "", flags, StatxFlags::BASIC_STATS) {
+        match statx(file, path, flags | AtFlags::STATX_FORCE_SYNC, StatxFlags::BASIC_STATS) {
             Ok(s) => Ok(Self {
                 device: makedev(s.stx_dev_major, s.stx_dev_minor),
                 inode: s.stx_ino,
@@ -38,7 +60,7 @@ impl Identity {
                 modified: (s.stx_mtime.tv_sec, i64::from(s.stx_mtime.tv_nsec)),
                 changed: (s.stx_ctime.tv_sec, i64::from(s.stx_ctime.tv_nsec)),
             }),
-            Err(rustix::io::Errno::NOSYS | rustix::io::Errno::INVAL) => Self::of(file),
+            Err(rustix::io::Errno::NOSYS | rustix::io::Errno::INVAL) => known(),
             Err(e) => Err(e.into()),
         }
     }
@@ -132,17 +154,40 @@ pub(crate) fn read_at(file: &File, into: &mut [u8], offset: u64) -> std::io::Res
     uninterrupted(|| rustix::io::pread(file, &mut *into, offset))
 }
 
-/// All bytes of a regular file that is known to be small.
+/// How often a small file is read of which the next version came meanwhile.
+const READINGS: u32 = 4;
+
+/// All bytes of a regular file that is known to be small, all of one version.
 ///
 /// # Errors
-/// Those of the operating system; also when the file is interrupted for ever, where the standard library reads on.
+/// Those of the operating system; also when the file is interrupted for ever, where the standard library reads on;
+/// and [`Changed`](crate::ErrorKind::Changed) when somebody writes to it again and again.
 pub fn read_small(path: &std::path::Path) -> std::io::Result<Vec<u8>> {
-    let file = open_regular(path)?;
+    unchanged(path, all_bytes)
+}
+
+/// What is read of a file, once nobody writes to it meanwhile.
+fn unchanged<T>(
+    path: &std::path::Path,
+    mut read: impl FnMut(&File) -> std::io::Result<T>,
+) -> std::io::Result<T> {
+    for _ in 0..READINGS {
+        let file = open_regular(path)?;
+        let before = Identity::of(&file)?;
+        let found = read(&file)?;
+        if before.same_content(&Identity::asked_anew(&file)?) {
+            return Ok(found);
+        }
+    }
+    Err(std::io::Error::other(crate::reach::written_to()))
+}
+
+fn all_bytes(file: &File) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     loop {
         bytes.try_reserve(4096).map_err(|_| std::io::Error::from(std::io::ErrorKind::OutOfMemory))?;
         let at = bytes.len() as u64;
-        if append_at(&file, &mut bytes, at)? == 0 {
+        if append_at(file, &mut bytes, at)? == 0 {
             return Ok(bytes);
         }
     }
@@ -293,6 +338,45 @@ pub fn descriptors_for_files() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_small_file_is_of_one_version_however_it_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("small");
+        let beside = folder.path().join("beside");
+        type Write = fn(&std::path::Path, &std::path::Path, &str);
+        let in_place: Write = |path, _, text| std::fs::write(path, text).unwrap();
+        let by_rename: Write = |path, beside, text| {
+            std::fs::write(beside, text).unwrap();
+            std::fs::rename(beside, path).unwrap();
+        };
+        // How often it is written to while it is read, and how many readings it then takes.
+        for (write, times, expected) in [
+            (in_place, 0, Ok(1)),
+            (in_place, 1, Ok(2)),
+            (in_place, READINGS - 1, Ok(READINGS)),
+            (in_place, READINGS, Err(crate::ErrorKind::Changed)),
+            // The old version is whole, and stays.
+            (by_rename, READINGS, Ok(1)),
+        ] {
+            std::fs::write(&path, "old").unwrap();
+            let mut readings = 0;
+            let outcome = unchanged(&path, |file| {
+                // The first half of one version, the second of the next, were it not looked at.
+                let mut bytes = vec![0; 2];
+                read_at(file, &mut bytes, 0)?;
+                readings += 1;
+                if readings <= times {
+                    write(&path, &beside, &format!("new {readings} {}", "x".repeat(readings as usize)));
+                }
+                Ok(())
+            });
+            let outcome = outcome.map(|()| readings);
+            assert_eq!(outcome.map_err(|e| crate::Error::from_io(&path, e).kind()), expected, "{times}");
+        }
+        std::fs::write(&path, "y".repeat(10_000)).unwrap();
+        assert_eq!(read_small(&path).unwrap(), vec![b'y'; 10_000]);
+    }
 
     #[test]
     fn a_call_that_is_interrupted_is_made_again_but_not_for_ever() {

@@ -352,9 +352,12 @@ pub(crate) fn written_to() -> Error {
 
 /// What is wrong with a file that was looked at; that it `changed` meanwhile, if it seems to be no sound file and did.
 pub(crate) fn unless_changed(error: Error, changed: impl FnOnce() -> bool) -> Error {
-    let looks_wrong =
-        matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Unsupported | ErrorKind::Internal);
-    if looks_wrong && changed() { written_to() } else { error }
+    if looks_wrong(&error) && changed() { written_to() } else { error }
+}
+
+/// Whether it says that a file is not as it should be, as half of one is not.
+pub(crate) fn looks_wrong(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Unsupported | ErrorKind::Internal)
 }
 
 /// Whether a descriptor is of no use any more, though the path may be.

@@ -109,6 +109,7 @@ fn supervised(command: &Hypostyle) -> Result<u8> {
     let timeout = match &command.verb {
         Verb::Join(join) => join.timeout(),
         Verb::Explain(explain) => explain.timeout(),
+        Verb::Inspect(inspect) => inspect.timeout(),
         _ => None,
     };
     if let Some(descriptor) = command.common.report_to {

@@ -45,10 +45,17 @@ impl Store {
     /// # Errors
     /// Those of looking through the folder.
     pub fn tables(&self) -> Result<Vec<String>> {
-        let run = Run::default();
-        match self.managed_within(&run)? {
+        self.tables_within(&Run::default())
+    }
+
+    /// The same within a run of the caller's own, which may have a deadline.
+    ///
+    /// # Errors
+    /// Those of looking through the folder, and of the deadline.
+    pub fn tables_within(&self, run: &Run) -> Result<Vec<String>> {
+        match self.managed_within(run)? {
             Some(managed) => managed.view(None, std::time::Duration::ZERO)?.names(),
-            None => self.roots.tables(&run),
+            None => self.roots.tables(run),
         }
     }
 
@@ -86,6 +93,7 @@ impl Store {
                 let arrow_type = column.data_type().to_string();
                 Ok(TableColumn { name: name.clone(), arrow_type, nullable: column.field().is_nullable() })
             };
+            hypostyle_io::read_ahead(hypostyle_engine::key_ahead(&opened, &key, &run)?, &run);
             Ok(TableReport {
                 name: table.to_owned(),
                 files: opened.files().len(),

@@ -1,15 +1,15 @@
 //! Files described for people and machines.
 
 use std::fmt;
-use std::sync::Arc;
 
 use hypostyle_engine::{KeySummary, summarise_key};
-use hypostyle_io::{FileDescription, Place, Run, Table};
+use hypostyle_io::{FileDescription, Missing, Run, Table, read_ahead};
+use rayon::prelude::*;
 use serde::Serialize;
 
 use super::roots::Wanted;
 use super::{JoinOptions, Store};
-use crate::Result;
+use crate::{Error, Result};
 
 /// A file and its key.
 #[derive(Clone, Debug, Serialize)]
@@ -29,19 +29,64 @@ impl Store {
     /// # Errors
     /// Those of finding and reading the files.
     pub fn inspect(&self, path: &str, key: &[String], options: &JoinOptions) -> Result<Vec<FileReport>> {
+        self.inspect_all(&[path.to_owned()], key, options)
+    }
+
+    /// The same for several paths: on a mount that answers late, all of their files are asked for at once.
+    ///
+    /// # Errors
+    /// Those of finding and reading the files.
+    pub fn inspect_all(
+        &self,
+        paths: &[String],
+        key: &[String],
+        options: &JoinOptions,
+    ) -> Result<Vec<FileReport>> {
         let run = options.run();
         self.on_pool(options, &run, || {
-            let files = self.roots.find(Wanted::Path(path.to_owned()), &run).wait(&run)?;
-            files.into_iter().map(|file| self.report(file, key, options, &run)).collect()
+            self.again_if_changed(options, &run, || {
+                let reports = self.reports(paths, key, options, &run);
+                run.forget_ahead();
+                reports
+            })
         })
     }
 
-    fn report(&self, place: Place, key: &[String], options: &JoinOptions, run: &Run) -> Result<FileReport> {
-        let name = place.path().file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    fn reports(
+        &self,
+        paths: &[String],
+        key: &[String],
+        options: &JoinOptions,
+        run: &Run,
+    ) -> Result<Vec<FileReport>> {
         let files = self.files.get();
-        let file = files.finish(files.begin(place, options.io, run)?, run)?;
-        let table = Table::new(name, vec![Arc::clone(&file)], hypostyle_io::Missing::Error)?;
-        Ok(FileReport { file: file.describe(run)?, key: summarise_key(&table, key, run)? })
+        let find = |path: &String| self.roots.find(Wanted::Path(path.clone()), run);
+        let finding: Vec<_> = paths.iter().map(find).collect();
+        let mut begun = Vec::new();
+        for found in finding {
+            for place in found.wait(run)? {
+                let name = place.path().file_stem().unwrap_or_default().to_string_lossy().into_owned();
+                begun.push((name, files.begin(place, options.io, run)?));
+            }
+        }
+        let table = |(name, begun)| {
+            let file = files.finish(begun, run)?;
+            Table::new(name, vec![file], Missing::Error)
+        };
+        let tables: Vec<Table> = begun.into_par_iter().map(table).collect::<Result<_>>()?;
+        let mut wishes = Vec::new();
+        for table in &tables {
+            for file in table.files() {
+                wishes.push(file.describe_ahead()?);
+            }
+            wishes.extend(hypostyle_engine::key_ahead(table, key, run)?);
+        }
+        read_ahead(wishes, run);
+        let report = |table: &Table| {
+            let [file] = table.files() else { return Err(Error::internal("a table of not one file")) };
+            Ok(FileReport { file: file.describe(run)?, key: summarise_key(table, key, run)? })
+        };
+        tables.iter().map(report).collect()
     }
 }
 

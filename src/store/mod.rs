@@ -222,8 +222,9 @@ impl Store {
         Ok(found.iter().map(|place| place.path().to_owned()).collect())
     }
 
-    /// Does work again whose files changed meanwhile, or whose root was lost while there is another: with files
-    /// that are opened anew. Nothing was written, so that is safe; it is done a few times, within the deadline.
+    /// Does work again whose files changed meanwhile, or look wrong and were written to a moment ago, or whose root
+    /// was lost while there is another: with files that are opened anew. Nothing was written, so that is safe; it is
+    /// done a few times, within the deadline.
     fn again_if_changed<T>(
         &self,
         options: &JoinOptions,
@@ -234,12 +235,14 @@ impl Store {
         let mut pause = Duration::from_millis(1);
         loop {
             let error = match work() {
-                Err(error) if left > 0 => error,
-                outcome => return outcome,
+                Ok(value) => return Ok(value),
+                Err(error) => error,
             };
+            let (error, is_fresh) = hypostyle_io::unless_being_written(error, run);
             let may_help = error.kind() == ErrorKind::Changed
+                || is_fresh
                 || error.kind() == ErrorKind::Unavailable && self.roots.names().is_some();
-            if !may_help || run.check().is_err() {
+            if left == 0 || !may_help || run.check().is_err() {
                 return Err(error);
             }
             tracing::info!(%error, "begun again");

@@ -1,5 +1,8 @@
 //! From a path, a folder, a glob or a table's name to files. The one place that knows where tables lie.
 
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs::FileType;
 use std::path::{Component, Path, PathBuf};
 
 use crate::spec::is_identifier;
@@ -102,6 +105,7 @@ impl Place {
         let any_ending = Path::new(&text).extension().is_some_and(|e| !e.to_string_lossy().contains('*'));
         let spelled = Path::new(&text).components().any(|c| is_hidden(c.as_os_str()));
         let mut files = Vec::new();
+        let mut kinds = Kinds::default();
         for entry in found {
             let path = entry.map_err(|e| {
                 let path = e.path().to_owned();
@@ -111,7 +115,7 @@ impl Place {
             if !spelled && below.components().any(|c| is_hidden(c.as_os_str())) {
                 continue;
             }
-            if stands_at(&path)?.is_some_and(|m| m.is_dir()) {
+            if kinds.is_folder(&path)? {
                 files.extend(in_folder(&path).or_else(|e| match e.kind() {
                     crate::ErrorKind::NotFound => Ok(Vec::new()),
                     _ => Err(e),
@@ -160,6 +164,34 @@ pub(crate) fn name_of(text: &str) -> String {
     let is_file = path.extension().is_some_and(|e| ENDINGS.iter().any(|known| e.eq_ignore_ascii_case(known)));
     let name = if is_file { path.file_stem() } else { path.file_name() };
     name.map_or_else(|| text.to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// What the entries of the folder are that was looked into last: a list of them says it of all at once, where to ask
+/// for each in turn would be a wait for each on a mount that answers late.
+#[derive(Default)]
+struct Kinds {
+    folder: Option<PathBuf>,
+    listed: HashMap<OsString, FileType>,
+}
+
+impl Kinds {
+    fn is_folder(&mut self, path: &Path) -> Result<bool> {
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+            return Ok(stands_at(path)?.is_some_and(|m| m.is_dir()));
+        };
+        if self.folder.as_deref() != Some(folder) {
+            self.folder = Some(folder.to_owned());
+            // What cannot be listed is asked for one by one.
+            let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            let entries = std::fs::read_dir(here).into_iter().flatten().flatten();
+            let kinds = entries.filter_map(|entry| Some((entry.file_name(), entry.file_type().ok()?)));
+            self.listed = kinds.collect();
+        }
+        match self.listed.get(name) {
+            Some(kind) if !kind.is_symlink() => Ok(kind.is_dir()),
+            _ => Ok(stands_at(path)?.is_some_and(|m| m.is_dir())),
+        }
+    }
 }
 
 /// What stands at a path; `None` if nothing does, which is something else than not to learn of it.

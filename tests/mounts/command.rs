@@ -40,6 +40,9 @@ fn a_timeout_ends_the_command_though_its_threads_cannot_end() {
             assert!(took < Duration::from_millis(400 + 600), "{hangs}: {took:?}");
         }
     }
+    let (output, took) = timed(|| run(&folder, "inspect mount/table00.parquet --timeout 400ms"));
+    assert_eq!(output.status.code(), Some(4), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(took < Duration::from_millis(400 + 600), "{took:?}");
     child.restart().unwrap();
     child.set_rules(&Rules::default()).unwrap();
     let hot = run(&world.path("tables"), &format!("join {} --format csv", table.replace("mount/", "")));

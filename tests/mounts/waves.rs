@@ -1,6 +1,7 @@
 //! How many requests a cold join makes, and how many of them it waits for in turn.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use hypostyle::{JoinOptions, JoinSpec, Store};
 use hypostyle_faultfs::{Kind, Request};
@@ -57,6 +58,46 @@ fn a_cold_join_waits_for_few_requests_in_turn() {
         for last in [None, Some(24)] {
             check(&world, last);
         }
+    }
+}
+
+#[test]
+fn files_are_inspected_and_described_in_few_waits() {
+    if !has_fuse() {
+        return;
+    }
+    for profile in [Profile::Pyarrow, Profile::Polars, Profile::Tuned] {
+        let world = World::new(20, 2_000, 12, profile);
+        let all = ["*.parquet".to_owned()];
+        let inspect = |root: &std::path::Path, options: &JoinOptions| {
+            Store::open(root).unwrap().inspect_all(&all, &[], options).map(|reports| {
+                let told = reports.iter().map(ToString::to_string);
+                told.map(|text| text.replace(&*root.to_string_lossy(), "")).collect::<Vec<_>>()
+            })
+        };
+        let (expected, hot) = timed(|| inspect(&world.tables(), &JoinOptions::default()).unwrap());
+        let mounted = world.mount(&format!("rules: [{{fault: {{latency_ms: {LATENCY_MS}}}}}]"));
+        let (told, took) = timed(|| inspect(mounted.path(), &JoinOptions::default()).unwrap());
+        assert_eq!(told, expected);
+        let requests = mounted.requests();
+        let reads: Vec<&Request> = requests.iter().filter(|r| r.kind == Kind::Read).collect();
+        let distinct: HashSet<(&str, u64)> = reads.iter().map(|r| (r.file.as_str(), r.offset)).collect();
+        assert_eq!(distinct.len(), reads.len(), "a read was issued twice");
+        let asked = requests.iter().filter(|r| r.kind != Kind::Release).count();
+        // The pattern is looked up as a name, and its folder listed twice, before its files are known.
+        let turns = 9.0 + (asked as f64 / 32.0).ceil();
+        let most = hot.as_secs_f64() * 1e3 + 1.3 * LATENCY_MS * turns;
+        println!("{profile:?}: {asked} requests, {} reads, {took:?}, at most {most:.0} ms", reads.len());
+        assert!(took.as_secs_f64() * 1e3 <= most, "it took {took:?}, at most {most} ms were allowed");
+        let store = Store::open(mounted.path()).unwrap();
+        let (report, took) = timed(|| store.describe("table07", &[], &JoinOptions::default()).unwrap());
+        assert_eq!((report.rows, report.columns.len()), (2_000, 13));
+        assert!(took.as_secs_f64() * 1e3 < 1.3 * LATENCY_MS * 12.0, "{took:?}");
+        let mut late = JoinOptions::default();
+        late.timeout = Some(Duration::from_millis(50));
+        let error = inspect(mounted.path(), &late).map(|_| ()).unwrap_err();
+        assert_eq!(error.kind(), hypostyle::ErrorKind::Timeout, "{error}");
+        assert_eq!(Store::open(mounted.path()).unwrap().tables().unwrap().len(), 20);
     }
 }
 

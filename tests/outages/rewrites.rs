@@ -162,8 +162,11 @@ fn check(through_fuse: bool) {
     // What may slip through here is counted and printed; there is no way to see all of it. The process lives.
     let found = rewritten.join(&root, Writer::InPlace);
     println!("through FUSE: {through_fuse}: {} mixed frames slipped through", found.mixed);
-    let typed = ["Changed", "Corrupt", "Unavailable"];
-    assert!(found.errors.keys().all(|kind| typed.contains(&kind.as_str())), "{found:?}");
+    // A file that is cut off when it is read is one that is being written, and not one that is broken.
+    let broken = |kind: &String| *kind != changed;
+    let broken: usize = found.errors.iter().filter(|(kind, _)| broken(kind)).map(|(_, many)| many).sum();
+    assert!(broken <= JOINS / 100, "{found:?}");
+    assert!(found.frames > JOINS / 2, "hardly any join came through: {found:?}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What reading columns will ask of files that others answer for, so that it can be asked for at once.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -104,7 +105,17 @@ impl Reader<'_> {
 
 /// Asks for what a stage is going to read, all of it at once; whoever reads it waits for it then.
 pub fn read_ahead(wishes: Vec<ReadAhead>, run: &Run) {
-    if !wishes.is_empty() {
-        run.reading.ahead.ask(wishes, &run.reading);
+    let mut of_file: Vec<ReadAhead> = Vec::with_capacity(wishes.len());
+    let mut places = HashMap::with_capacity(wishes.len());
+    // What is wanted of a file twice is asked for once.
+    for wish in wishes.into_iter().filter(|wish| !wish.ranges.is_empty()) {
+        let next = of_file.len();
+        match of_file.get_mut(*places.entry(wish.file.number()).or_insert(next)) {
+            Some(first) => first.ranges.extend(wish.ranges),
+            None => of_file.push(wish),
+        }
+    }
+    if !of_file.is_empty() {
+        run.reading.ahead.ask(of_file, &run.reading);
     }
 }
