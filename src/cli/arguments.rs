@@ -189,7 +189,7 @@ fn io_mode() -> impl TypedValueParser<Value = IoMode> {
     PossibleValuesParser::new(["auto", "mmap", "pread"]).try_map(|word| word.parse::<IoMode>())
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(Duration::ZERO) => Err("nothing can be done in no time".to_owned()),
         Ok(time) => Ok(time),
