@@ -18,7 +18,8 @@ upsert ROOT TABLE ROUNDS            24 rows, beside the same files written and s
 write ROOT TABLE START SECONDS RATE as often as it goes, or RATE a second
 read ROOT TABLES START SECONDS      the newest 24 rows of 4 columns of each
 streams DIR N SECONDS               N streams of what a commit writes and syncs
-round_trips ROOT N                  asks for the newest snapshot";
+round_trips ROOT N                  asks for the newest snapshot
+open ROOT TABLE N                   opens the store and finds a table's files";
 
 /// Rows of an upsert, and of a reader's join.
 const NEWEST: usize = 24;
@@ -39,6 +40,7 @@ fn main() -> Outcome<()> {
             syncs::streams(Path::new(folder), streams.parse()?, Duration::from_secs_f64(seconds.parse()?))?
         }
         ["round_trips", root, count] => round_trips(root, count.parse()?)?,
+        ["open", root, table, count] => open(root, table, count.parse()?)?,
         _ => return Err(USAGE.into()),
     };
     println!("{said}");
@@ -178,4 +180,14 @@ fn round_trips(root: &str, count: usize) -> Outcome<Value> {
         store.snapshot(None).map(|_| ms(begun))
     };
     Ok(json!({ "ms": (0..count).map(one).collect::<Result<Vec<_>, _>>()? }))
+}
+
+fn open(root: &str, table: &str, count: usize) -> Outcome<Value> {
+    let one = |_| -> Outcome<f64> {
+        let begun = Instant::now();
+        let files = Store::open(root)?.files(table, None)?.len();
+        let took = ms(begun);
+        if files == 0 { Err("a table without files".into()) } else { Ok(took) }
+    };
+    Ok(json!({ "ms": (0..count).map(one).collect::<Outcome<Vec<_>>>()? }))
 }
