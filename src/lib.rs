@@ -29,12 +29,16 @@
 //!
 //! Errors say what the caller can do about them: see [`ErrorKind`].
 
+mod doctor;
 mod input;
 mod managed;
 mod output;
 mod spec;
 mod store;
 
+pub use doctor::{
+    Answer, DoctorOptions, DoctorReport, Probe, ReadFigures, Reading, Settings, doctor, doctor_with,
+};
 pub use hypostyle_engine::{
     Duplicates, Explanation, Floats, Frame, How, JoinStats, KeySummary, Order, Strategy, TableStats,
     column_position,

@@ -80,7 +80,7 @@ stage_scripts() {
     local script
     for script in "${scripts[@]}"; do bash -n "$script"; done
     if command -v python3 >/dev/null; then
-        python3 - benches/{peers,growth,cold}/{run,*.py} benches/peers/ways/*.py tools/instructions tools/valgrind/*.py <<'PYTHON'
+        python3 - benches/{peers,growth,cold,writes}/{run,*.py} benches/peers/ways/*.py tools/instructions tools/valgrind/*.py <<'PYTHON'
 import ast, sys
 for path in sys.argv[1:]:
     ast.parse(open(path, encoding="utf-8").read(), path)
@@ -209,6 +209,8 @@ stage_etcd() {
     # Those over the file system are part of another stage.
     [ -z "${HYPOSTYLE_LONG:-}" ] || export HYPOSTYLE_HISTORIES=${HYPOSTYLE_ETCD_HISTORIES:-40}
     cargo test -p hypostyle --features etcd --locked --test etcd -- --show-output
+    # Each call of a commit fails, and the power is cut after each.
+    cargo test -p hypostyle --features etcd --locked --lib -- over_etcd
     cargo test -p hypostyle --features etcd --locked --test histories -- --show-output over_etcd
     # The command line says what a build without the feature cannot do, and does it with the feature.
     cargo test -p hypostyle --features etcd --locked --test cli -- managed
@@ -319,6 +321,7 @@ stage_peers() {
     benches/peers/run --check
     benches/peers/run --quick
     benches/cold/run --check
+    benches/writes/run --check
     # What needs a mount is counted as not run by the stage `faults`.
     [ ! -e /dev/fuse ] || benches/cold/run --quick --dir target/peers-cold
     target/tools/peers/bin/python benches/peers/check.py --tables 20 "${size[@]}" --dir target/peers

@@ -52,6 +52,24 @@ pub(crate) struct Mount {
     pub(crate) point: PathBuf,
 }
 
+/// A mount, as the kernel's list has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MountReport {
+    /// Where it is mounted.
+    pub point: PathBuf,
+    /// The type of its file system, such as `ext4` or `fuse.alluxio`.
+    pub kind: String,
+    /// Its device, as in `254:0`.
+    pub device: String,
+    /// Whether nothing can be written there, whoever asks.
+    pub read_only: bool,
+    /// The most bytes of one request, where the list says so: that of FUSE is left out if it was not limited.
+    pub max_read: Option<u64>,
+    /// Whether others answer for it, so that it can hang: FUSE, or a network's.
+    pub is_remote: bool,
+}
+
 /// The mounts of this process at one time.
 #[derive(Debug, Default)]
 struct Mounts {
@@ -94,6 +112,36 @@ pub fn is_remote(path: &Path) -> bool {
     of(path).is_some()
 }
 
+/// What the kernel's list says of the mount that a path lies on. Nothing is asked of the mount.
+pub fn mount_of(path: &Path) -> Option<MountReport> {
+    let list = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let point = Mounts::parse(&list, 0).place(path, |at| std::fs::read_link(at).ok())?;
+    // Of several mounts at one point the last is the one that is seen.
+    list.lines().rev().filter_map(report).find(|report| report.point == point)
+}
+
+/// A line of the list, for people.
+fn report(line: &str) -> Option<MountReport> {
+    let (place, source) = line.split_once(" - ")?;
+    let mut fields = place.split(' ').skip(2);
+    let (device, point, options) = (fields.next()?, fields.nth(1)?, fields.next()?);
+    let mut fields = source.split(' ');
+    let (kind, more) = (fields.next()?, fields.nth(1).unwrap_or_default());
+    let max_read = more.split(',').find_map(|option| option.strip_prefix("max_read=")?.parse().ok());
+    Some(MountReport {
+        point: unescaped(point),
+        kind: kind.to_owned(),
+        device: device.to_owned(),
+        read_only: options.split(',').chain(more.split(',')).any(|option| option == "ro"),
+        max_read,
+        is_remote: is_kind_remote(kind),
+    })
+}
+
+fn is_kind_remote(kind: &str) -> bool {
+    REMOTE.contains(&kind.split('.').next().unwrap_or(kind))
+}
+
 impl Mounts {
     /// Lines as in `36 35 98:0 /root /mnt/point rw,noatime shared:1 - fuse.alluxio source rw`, by
     /// <https://docs.kernel.org/filesystems/proc.html>. Of several mounts at one point the last is the one that is seen.
@@ -105,9 +153,7 @@ impl Mounts {
             let (Some(id), Some(point)) = (fields.next(), fields.nth(3)) else { continue };
             let (Ok(id), Some(kind)) = (id.parse(), kind.split(' ').next()) else { continue };
             let point = unescaped(point);
-            let family = kind.split('.').next().unwrap_or(kind);
-            let remote =
-                REMOTE.contains(&family).then(|| Arc::new(Mount { id, point: point.clone(), reading }));
+            let remote = is_kind_remote(kind).then(|| Arc::new(Mount { id, point: point.clone(), reading }));
             mounts.by_point.insert(point, remote);
         }
         mounts.any_remote = mounts.by_point.values().any(Option::is_some);
@@ -115,6 +161,11 @@ impl Mounts {
     }
 
     fn locate(&self, path: &Path, read_link: impl Fn(&Path) -> Option<PathBuf>) -> Option<Arc<Mount>> {
+        self.by_point.get(&self.place(path, read_link)?)?.clone()
+    }
+
+    /// Where the mount is mounted that a path leads to, or the first on the way that can hang.
+    fn place(&self, path: &Path, read_link: impl Fn(&Path) -> Option<PathBuf>) -> Option<PathBuf> {
         let path = std::path::absolute(path).ok()?;
         let parts = |path: &Path| path.components().rev().map(|c| c.as_os_str().to_owned()).collect();
         let mut left: Vec<OsString> = parts(&path);
@@ -128,7 +179,7 @@ impl Mounts {
                 _ => continue,
             }
             match self.by_point.get(&at) {
-                Some(Some(remote)) => return Some(Arc::clone(remote)),
+                Some(Some(_)) => return Some(at),
                 Some(None) => continue,
                 None => {}
             }
@@ -142,7 +193,7 @@ impl Mounts {
                 left.extend::<Vec<OsString>>(parts(&target));
             }
         }
-        None
+        at.ancestors().find(|folder| self.by_point.contains_key(*folder)).map(Path::to_owned)
     }
 }
 
@@ -213,7 +264,21 @@ nonsense
     }
 
     #[test]
+    fn a_line_of_the_list_tells_what_the_mount_is() {
+        let of = |line: &str| report(line).unwrap();
+        let fuse = of("30 22 0:40 / /mnt/feat\\040ures ro,nosuid - fuse.alluxio alluxio rw,max_read=131072");
+        assert_eq!((fuse.point.as_path(), fuse.kind.as_str()), (Path::new("/mnt/feat ures"), "fuse.alluxio"));
+        assert_eq!((fuse.read_only, fuse.max_read, fuse.is_remote), (true, Some(131_072), true));
+        let disk = of("31 22 254:1 / /data rw shared:1 - xfs /dev/vdb rw,attr2");
+        assert_eq!((disk.read_only, disk.max_read, disk.is_remote), (false, None, false));
+        assert_eq!(disk.device, "254:1");
+        assert_eq!(report("36 22 0:45"), None);
+    }
+
+    #[test]
     fn the_list_of_this_machine_can_be_read() {
+        let proc = mount_of(Path::new("/proc/self")).unwrap();
+        assert_eq!((proc.kind.as_str(), proc.is_remote), ("proc", false));
         assert!(!now().by_point.is_empty() || cfg!(not(target_os = "linux")));
         assert!(!is_remote(Path::new("/proc/self/mountinfo")));
     }

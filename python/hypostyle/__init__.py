@@ -40,7 +40,7 @@ from hypostyle._managed import Commit, Transaction
 from hypostyle._native import version as _version
 from hypostyle._schema import Schema
 from hypostyle._spec import JoinSpec
-from hypostyle._store import Explanation, Store, TableDescription, init, open
+from hypostyle._store import Explanation, Store, TableDescription, doctor, init, open
 
 __version__ = _version()
 
@@ -69,6 +69,7 @@ __all__ = [
     "Unsupported",
     "WrongType",
     "__version__",
+    "doctor",
     "init",
     "open",
 ]

@@ -16,11 +16,13 @@ __all__ = [
     "Spec",
     "Store",
     "Transaction",
+    "doctor",
     "init",
     "version",
 ]
 
 def version() -> str: ...
+def doctor(path: str | os.PathLike[str], timeout: float) -> str: ...
 def init(root: str | os.PathLike[str], coordination: str) -> None: ...
 
 @final

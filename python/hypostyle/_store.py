@@ -110,6 +110,46 @@ def init(root: str | os.PathLike[str], coordination: str = "local") -> Store:
     return Store(make(root, coordination))
 
 
+def doctor(path: str | os.PathLike[str], *, timeout: float | timedelta = 60.0) -> dict[str, Any]:
+    """Probe the mount that a folder lies on, by doing all that a store does there, and tell what is safe.
+
+    It leaves nothing behind. Where nothing may be written, it reads what is there, and tells what it could not
+    probe.
+
+    Parameters
+    ----------
+    path : path-like
+        The folder.
+    timeout : float or timedelta, default 60.0
+        How long, in seconds, it may take; a mount that hangs is left with a thread in it.
+
+    Returns
+    -------
+    dict
+        ``file_system``, ``is_remote`` (others answer for it, so it can hang), ``read_only``, ``max_read`` and
+        ``max_background``; ``probes``, each with its ``name``, ``what``, ``answer`` (``"yes"``, ``"no"`` or
+        ``"unknown"``), ``detail`` and ``ms``; ``reading``, with the times of reads one by one and 32 at once;
+        ``safe_reading``, ``safe_publishing`` and ``why_not``; and the ``settings`` to use: ``io``, ``io_depth``,
+        ``timeout`` and ``coordination``.
+
+    Raises
+    ------
+    NotFound
+        There is no such folder.
+    Timeout
+        The mount does not answer; what it was asked last is named.
+
+    Examples
+    --------
+    >>> hs.doctor(folder)["settings"]
+    {'io': 'auto', 'io_depth': None, 'timeout': False, 'coordination': 'local'}
+    """
+    limit = _arguments.seconds("timeout", timeout)
+    if limit is None:
+        raise _arguments.wrong_type("timeout", timeout, "seconds or a timedelta")
+    return _arguments.load(_native.doctor(_arguments.path("path", path), limit))
+
+
 class Store(ManagedStore):
     """Tables under one folder; :func:`hypostyle.open` makes one.
 

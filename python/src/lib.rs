@@ -41,6 +41,8 @@ mod _native {
     #[pymodule_export]
     use super::managed::Managed;
     #[pymodule_export]
+    use super::managed::doctor;
+    #[pymodule_export]
     use super::managed::init;
     #[pymodule_export]
     use super::options::Options;

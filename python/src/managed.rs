@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hypostyle::{AsOf, Coordination, GcOptions, Result};
+use hypostyle::{AsOf, Coordination, DoctorOptions, GcOptions, Result};
 use pyo3::prelude::*;
 use serde::Serialize;
 
@@ -18,6 +18,17 @@ pub(crate) fn init(py: Python<'_>, root: PathBuf, coordination: &str) -> PyResul
     let coordination: Coordination = coordination.parse().or_raise(py)?;
     let make = move || hypostyle::init(root, &coordination).map(|made| made.store);
     wait_apart(py, None, Interrupted::Finish(|store| Some(format!("store {store}"))), make).map(drop)
+}
+
+/// What the mount that a folder lies on can do, as JSON.
+#[pyfunction]
+pub(crate) fn doctor(py: Python<'_>, path: PathBuf, timeout: f64) -> PyResult<String> {
+    let mut options = DoctorOptions::default();
+    options.timeout = length("timeout", timeout).or_raise(py)?;
+    // What it makes there is to be gone when the interpreter goes on.
+    wait_apart(py, None, Interrupted::Finish(|_| None), move || {
+        json(&hypostyle::doctor_with(path, &options)?)
+    })
 }
 
 /// A store that is managed. Snapshots come as text: a number, a time or a tag. Most of what is told comes as JSON.

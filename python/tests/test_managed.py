@@ -568,3 +568,21 @@ def test_page_checksums_are_verified_unless_turned_off(managed: hs.Store) -> Non
     with pytest.raises(hs.Corrupt, match=file.name):
         rows(managed)
     assert rows(managed, verify=False)[2] == pytest.approx(123.456)
+
+
+def test_a_doctor_tells_what_is_safe_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    report = hs.doctor(tmp_path)
+    assert [probe["name"] for probe in report["probes"] if probe["answer"] == "no"] == []
+    assert report["safe_publishing"] == ["local", "etcd"]
+    assert report["reading"]["many"]["reads"] > report["reading"]["one"]["reads"] > 0
+    assert list(tmp_path.iterdir()) == []
+    # Where nothing can be made it tells what it could not probe.
+    report = hs.doctor("/proc/self")
+    assert {probe["answer"] for probe in report["probes"]} == {"unknown"}
+    assert (report["safe_publishing"], report["reading"]) == ([], None)
+    with pytest.raises(hs.NotFound):
+        hs.doctor(tmp_path / "none")
+    with pytest.raises(hs.InvalidRequest):
+        hs.doctor(tmp_path, timeout=-1)
+    with pytest.raises(hs.Timeout, match="did not answer in time"):
+        hs.doctor(tmp_path, timeout=timedelta(0))

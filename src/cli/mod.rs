@@ -5,6 +5,7 @@ mod cleanup;
 mod completions;
 mod demo;
 mod destination;
+mod doctor;
 mod explain;
 mod failure;
 mod figures;
@@ -80,6 +81,7 @@ enum Verb {
     Compact(upkeep::Compact),
     Gc(upkeep::Gc),
     Repair(upkeep::Repair),
+    Doctor(doctor::Doctor),
     Fixture(fixture::Fixture),
     Demo(demo::Demo),
     Schema(schema::Schema),
@@ -110,6 +112,7 @@ fn supervised(command: &Hypostyle) -> Result<u8> {
         Verb::Join(join) => join.timeout(),
         Verb::Explain(explain) => explain.timeout(),
         Verb::Inspect(inspect) => inspect.timeout(),
+        Verb::Doctor(doctor) => Some(doctor.timeout()),
         _ => None,
     };
     if let Some(descriptor) = command.common.report_to {
@@ -140,6 +143,7 @@ fn run(command: &Hypostyle) -> Result<()> {
         Verb::Compact(compact) => compact.run(common),
         Verb::Gc(gc) => gc.run(common),
         Verb::Repair(repair) => repair.run(common),
+        Verb::Doctor(doctor) => doctor.run(common),
         Verb::Fixture(fixture) => fixture.run(common),
         Verb::Demo(demo) => demo.run(common),
         Verb::Schema(schema) => schema.run(),

@@ -5,12 +5,13 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::commit::{CommitPoint, Local};
+use super::commit::{CommitPoint, Local, Turn};
 use super::files::Files;
 use super::layout::Layout;
 use super::locks::Place;
 use super::manifest::Manifest;
 use super::unique::{now, unique, who};
+use crate::doctor::Medium;
 use crate::{Error, Result};
 
 /// Who decides which commit is next.
@@ -64,7 +65,7 @@ pub struct Initialized {
     /// The store's own name, which no other has.
     pub store: String,
     /// The file system it lies on.
-    pub file_system: &'static str,
+    pub file_system: String,
 }
 
 /// What `store.json` says.
@@ -126,13 +127,13 @@ pub(super) fn with(root: &Path, coordination: &Coordination, files: &Files) -> R
         return Err(already(&layout));
     }
     alone(root)?;
-    let file_system = match (hypostyle_lock::local_file_system(root), coordination) {
-        (Ok(name), _) => name,
-        (Err(hypostyle_lock::LockError::Unsupported { .. }), Coordination::Etcd(_)) => {
-            "a file system of another kind"
-        }
-        (Err(error), _) => return Err(super::locks::from_lock(error)),
-    };
+    let medium = Medium::at(root);
+    let is_local = *coordination == Coordination::Local;
+    if is_local && medium.local().is_none() {
+        hypostyle_lock::local_file_system(root).map_err(super::locks::from_lock)?;
+    }
+    medium.check(root, is_local)?;
+    let file_system = medium.kind().to_owned();
     files.make_folder(&layout.meta())?;
     files.sync_folder(root)?;
     for folder in [layout.snapshots(), layout.checkpoints(), layout.staging(), layout.locks()] {
@@ -177,7 +178,7 @@ fn begin(
     match coordination {
         Coordination::Local => {
             // Another `init` at the same time may have made it, just as well.
-            Local::new(layout.clone(), files.clone()).propose(first, &[])?;
+            Local::new(layout.clone(), files.clone()).propose(first, &[], Turn::default())?;
             Ok(("local".to_owned(), None))
         }
         #[cfg(feature = "etcd")]

@@ -206,7 +206,7 @@ impl Managed {
 }
 
 /// What the caller can do about a lock that is not to be had.
-pub(super) fn from_lock(error: LockError) -> Error {
+pub(crate) fn from_lock(error: LockError) -> Error {
     let text = error.to_string();
     let (kind, hint) = match &error {
         LockError::Timeout { .. } => {

@@ -24,11 +24,14 @@ mod transaction;
 mod unique;
 mod write;
 
+pub(crate) use unique::unique;
+
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::doctor::Medium;
 use crate::{Error, Result};
 use commit::{CommitPoint, Ground, Newest};
 use files::Files;
@@ -42,6 +45,7 @@ pub use gc::{GcOptions, GcReport};
 pub use history::{Difference, SnapshotReport, TableChange};
 pub use init::{Coordination, Initialized, init};
 pub use locks::LockReport;
+pub(crate) use locks::from_lock;
 pub use repair::{Finding, RepairReport};
 pub use transaction::{Committed, Transaction, TransactionOptions, WriteMode, WriteOptions};
 
@@ -54,6 +58,7 @@ pub(crate) struct Managed {
     kept: Kept,
     locks: locks::Place,
     is_local: bool,
+    medium: Medium,
     /// The newest snapshot that this process has seen.
     known: AtomicU64,
     /// When it was looked for last.
@@ -92,6 +97,7 @@ impl Managed {
             point,
             locks,
             is_local: marker.is_local(),
+            medium: Medium::at(root),
             layout,
             files,
             kept: Kept::default(),
@@ -148,9 +154,8 @@ impl Managed {
     /// How a table's files are read, where the caller leaves it open: published files never change, so those on
     /// local disks are mapped.
     fn io_mode(&self, asked: IoMode) -> IoMode {
-        // A store that is coordinated locally lies on a local file system.
         match asked {
-            IoMode::Auto if self.is_local => IoMode::Mmap,
+            IoMode::Auto if self.medium.may_map() => IoMode::Mmap,
             asked => asked,
         }
     }

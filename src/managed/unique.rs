@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// 32 hexadecimal digits. The standard library's hash keys come from the operating system's random numbers; time,
 /// process and a counter are mixed in, so that a forked child, which has its parent's keys, makes other names.
-pub(super) fn unique() -> String {
+pub(crate) fn unique() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let part = |salt: u64| {

@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use serde_json::Value;
+
 use crate::world::World;
 
 fn world() -> World {
@@ -178,4 +180,57 @@ fn a_changed_bit_in_a_page_is_found_unless_checksums_are_left_alone() {
     assert_eq!(world.run(join).code, Some(3));
     let text = world.run(&format!("{join} --no-verify")).text();
     assert_eq!(text, "ts,x\n1970-01-02T00:00:00,123.45599999999999\n1970-01-03T00:00:00,2.5\n");
+}
+
+#[test]
+fn a_doctor_says_what_is_safe_where_and_leaves_nothing_behind() {
+    let world = World::new();
+    let before = world.names();
+    let text = world.run("doctor .").text();
+    for part in
+        ["yes give a file a second name", "32 at once", "safe to publish with: local, etcd", "--io auto"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let report = world.run("doctor . --json").json();
+    assert_eq!(report["settings"]["coordination"], "local");
+    assert_eq!(report["probes"].as_array().unwrap().iter().filter(|p| p["answer"] == "yes").count(), 13);
+    assert_eq!(world.names(), before);
+    for (arguments, code, error) in [
+        ("doctor none", 2, "file none: No such file or directory (os error 2)"),
+        ("doctor wind.parquet", 2, "file wind.parquet: it is no folder"),
+        ("doctor", 2, "the following required arguments were not provided: <PATH>"),
+        (
+            "doctor . --timeout 0s",
+            2,
+            "invalid value '0s' for '--timeout <TIME>': nothing can be done in no time",
+        ),
+    ] {
+        let ran = world.run(arguments);
+        let line = ran.stderr.lines().next().unwrap_or_default();
+        assert_eq!((ran.code, line), (Some(code), format!("error: {error}").as_str()), "{arguments}");
+    }
+    // Where nothing can be made it says what it could not probe, and why.
+    let report = world.run("doctor /proc/self --json").json();
+    assert_eq!((&report["settings"]["coordination"], &report["reading"]), (&Value::Null, &Value::Null));
+    assert!(report["probes"].as_array().unwrap().iter().all(|probe| probe["answer"] == "unknown"));
+}
+
+/// Root may write everywhere, so this is done as another user.
+#[test]
+fn a_doctor_reads_what_is_there_where_it_may_not_write() {
+    if !rustix::process::getuid().is_root() {
+        return;
+    }
+    let world = World::new();
+    std::fs::set_permissions(world.folder(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::copy(env!("CARGO_BIN_EXE_hypostyle"), world.path("hypostyle")).unwrap();
+    let ran = world
+        .shell("command -v setpriv >/dev/null && setpriv --reuid 65534 --clear-groups ./hypostyle doctor .");
+    if ran.stdout.is_empty() {
+        return;
+    }
+    let text = ran.text();
+    assert!(text.contains("?   not probed: no folder can be made here (Permission denied"), "{text}");
+    assert!(text.contains("reads of files that are there") && text.contains("publish with: none"), "{text}");
 }

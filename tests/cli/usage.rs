@@ -21,6 +21,7 @@ fn the_help_of_every_verb_is_the_one_that_was_read() {
         "compact",
         "gc",
         "repair",
+        "doctor",
         "fixture",
         "demo",
         "schema",

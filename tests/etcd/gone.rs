@@ -106,6 +106,21 @@ fn an_etcd_that_was_wiped_or_lost_its_head_is_refused() {
 }
 
 #[test]
+fn another_cluster_is_refused() {
+    let (own, other) = (Servers::start(1), Servers::start(1));
+    let world = World::new(&own.endpoints());
+    world.write("t", &[(1, 1.0)], WriteMode::Append).unwrap();
+    // That other one has a store, too.
+    World::new(&other.endpoints()).write("t", &[(1, 1.0)], WriteMode::Append).unwrap();
+    let path = world.folder.path().join("_hypostyle/store.json");
+    let marker = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, marker.replace(&own.endpoints(), &other.endpoints())).unwrap();
+    refused(&world.open(), "another cluster");
+    std::fs::remove_file(world.known()).unwrap();
+    refused(&world.open(), "on another machine");
+}
+
+#[test]
 fn an_etcd_that_was_set_back_is_refused() {
     let mut servers = Servers::start(1);
     let world = World::new(&servers.endpoints());

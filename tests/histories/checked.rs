@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
-use hypostyle::Store;
+use hypostyle::{AsOf, ErrorKind, Store};
 
 use super::TABLES;
 use super::worker::read;
@@ -13,6 +14,8 @@ pub(crate) struct Figures {
     pub(crate) commits: usize,
     pub(crate) reads: usize,
     pub(crate) unanswered: usize,
+    /// Commits of more than a minute ahead of the system's clock.
+    pub(crate) ahead: usize,
 }
 
 /// A transaction as its writer told of it.
@@ -29,6 +32,15 @@ pub(crate) fn check(root: &Path, logs: &Path) -> Figures {
     // Nothing is damaged, and each snapshot was built upon the one before it.
     let report = store.repair(false).unwrap();
     assert!(report.findings.is_empty(), "{report:?}");
+    // Commit times only grow, whatever the clocks of those say who commit.
+    let log = store.log(None, usize::MAX).unwrap();
+    assert!(log.is_sorted_by(|later, earlier| later.time_ns > earlier.time_ns), "{log:?}");
+    for commit in log.iter().step_by(7) {
+        match store.snapshot(Some(&AsOf::Time(commit.time_ns))) {
+            Ok(found) => assert_eq!(found, commit.number, "as of {}", commit.time),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound, "{error}"),
+        }
+    }
     let (newest, last) = read(&store, &TABLES, None).unwrap();
     let mut attempts: HashMap<u64, Attempt> = HashMap::new();
     let mut reads: Vec<(u64, Vec<(usize, f64)>)> = Vec::new();
@@ -70,7 +82,9 @@ pub(crate) fn check(root: &Path, logs: &Path) -> Figures {
         }
     }
     assert!(places.keys().all(|value| attempts.contains_key(value)), "rows that nobody wrote");
-    let mut figures = Figures { reads: reads.len(), ..Figures::default() };
+    let soon = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap() + Duration::from_secs(60);
+    let ahead = log.iter().filter(|commit| u128::from(commit.time_ns) > soon.as_nanos()).count();
+    let mut figures = Figures { reads: reads.len(), ahead, ..Figures::default() };
     let mut commits: BTreeMap<u64, Vec<(usize, usize)>> = BTreeMap::new();
     for (value, attempt) in &attempts {
         let there = places.get(value).map_or(&[][..], Vec::as_slice);

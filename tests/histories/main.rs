@@ -11,6 +11,9 @@
 )]
 
 mod checked;
+mod clock;
+#[cfg(feature = "etcd")]
+mod network;
 #[cfg(feature = "etcd")]
 mod over_etcd;
 #[cfg(feature = "etcd")]
@@ -40,7 +43,11 @@ const TOLD: &str = "HYPOSTYLE_HISTORY_WORKER";
 
 #[test]
 fn every_history_is_one_line_of_snapshots_in_which_nothing_is_lost_or_done_twice() {
-    histories(30, |seed, root| history(seed, root, &Coordination::Local, LASTS, &mut |_| {}));
+    // In every third the clocks jump as well.
+    histories(30, |seed, root| {
+        let clocks = seed.is_multiple_of(3).then(clock::Clocks::new).flatten();
+        history(seed, root, &Coordination::Local, LASTS, clocks, &mut |_| {})
+    });
 }
 
 /// How long the processes of a history are let do what they do.
@@ -52,7 +59,7 @@ fn histories(otherwise: u64, history: impl Fn(u64, &Path) -> checked::Figures + 
         std::env::var(name).map_or(otherwise, |text| text.parse().expect("a number"))
     };
     let first = number("HYPOSTYLE_SEED", 1);
-    let (mut commits, mut reads, mut unanswered) = (0, 0, 0);
+    let (mut commits, mut reads, mut unanswered, mut ahead) = (0, 0, 0, 0);
     for seed in first..first + number("HYPOSTYLE_HISTORIES", otherwise) {
         // A process that is killed leaves what it wrote to the kernel: a disk would only make it slower.
         let memory = Path::new("/dev/shm");
@@ -64,11 +71,14 @@ fn histories(otherwise: u64, history: impl Fn(u64, &Path) -> checked::Figures + 
                 commits += figures.commits;
                 reads += figures.reads;
                 unanswered += figures.unanswered;
+                ahead += figures.ahead;
             }
             Err(_) => panic!("history {seed} fails; its folder is {}", folder.keep().display()),
         }
     }
-    println!("{commits} commits, {unanswered} attempts without an answer, {reads} reads");
+    println!(
+        "{commits} commits, {unanswered} attempts without an answer, {reads} reads; {ahead} commits lie in the future"
+    );
     assert!(commits > 0 && reads > 0);
 }
 
@@ -86,6 +96,7 @@ fn history(
     root: &Path,
     coordination: &Coordination,
     lasts: Duration,
+    mut clocks: Option<clock::Clocks>,
     happens: &mut dyn FnMut(u64),
 ) -> checked::Figures {
     let name = init(root, coordination).unwrap().store;
@@ -97,27 +108,33 @@ fn history(
     let mut random = Pcg64Mcg::new(u128::from(seed));
     let mut below = |n: u64| random.next_u64() % n;
     let mut started = 0;
-    let mut start = |role: &str, salt: u64| -> Child {
+    let mut start = |role: &str, salt: u64, clocks: &mut Option<clock::Clocks>| -> Child {
         started += 1;
         let told = format!("{role} {started} {salt} {} {}", root.display(), logs.path().display());
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", "worker", "--nocapture"]).env(TOLD, told);
         // The least that etcd takes; and what the last history knew is nobody's business.
         command.env("HYPOSTYLE_ETCD_LEASE", "2").env("HYPOSTYLE_ETCD_STATE", known.path());
+        if let Some(clocks) = clocks {
+            clocks.give(&mut command);
+        }
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     };
-    let mut writers: Vec<Child> = (0..WRITERS).map(|_| start("write", below(1 << 40))).collect();
-    let mut others: Vec<Child> = (0..READERS).map(|_| start("read", below(1 << 40))).collect();
-    others.push(start("upkeep", below(1 << 40)));
+    let mut writers: Vec<Child> = (0..WRITERS).map(|_| start("write", below(1 << 40), &mut clocks)).collect();
+    let mut others: Vec<Child> = (0..READERS).map(|_| start("read", below(1 << 40), &mut clocks)).collect();
+    others.push(start("upkeep", below(1 << 40), &mut clocks));
     let end = Instant::now() + lasts;
     while Instant::now() < end {
         std::thread::sleep(Duration::from_millis(5 + below(40)));
         let at = below(WRITERS as u64) as usize;
+        if let Some(clocks) = &clocks {
+            clocks.jump(below(1 << 40), below(14_400).cast_signed() - 7_200);
+        }
         match below(6) {
             0 => {
                 writers[at].kill().unwrap();
                 writers[at].wait().unwrap();
-                writers[at] = start("write", below(1 << 40));
+                writers[at] = start("write", below(1 << 40), &mut clocks);
             }
             1 => {
                 signal(&writers[at], Signal::STOP);
@@ -144,4 +161,18 @@ fn signal(child: &Child, signal: Signal) {
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     // It may have ended by itself, which its log then explains.
     let _ = kill_process(pid, signal);
+}
+
+/// Copies a folder.
+#[cfg(feature = "etcd")]
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &target),
+            false => drop(std::fs::copy(entry.path(), target).unwrap()),
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,9 @@ use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::Rng;
 
 use super::TABLES;
+
+/// The file in the root that says that etcd was wiped.
+pub(crate) const WIPED: &str = "wiped";
 
 /// More rows than a history makes.
 pub(crate) const MOST: i64 = 4_000;
@@ -58,6 +62,7 @@ pub(crate) fn work(told: &str) {
         over_etcd: std::fs::read_to_string(format!("{root}/_hypostyle/store.json"))
             .unwrap()
             .contains("etcd://"),
+        wiped: Path::new(root).join(WIPED),
         number: number.parse().unwrap(),
     };
     for step in 0.. {
@@ -77,6 +82,8 @@ struct Worker {
     random: Pcg64Mcg,
     log: File,
     over_etcd: bool,
+    /// A file that is there once etcd was wiped.
+    wiped: PathBuf,
     number: u64,
 }
 
@@ -126,7 +133,10 @@ impl Worker {
     }
 
     fn look(&mut self) -> Result<()> {
-        let (snapshot, values) = read(&self.store, &TABLES, None)?;
+        let (snapshot, values) = match read(&self.store, &TABLES, None) {
+            Err(error) if self.is_refused(&error) => return Ok(()),
+            done => done?,
+        };
         let seen: Vec<String> =
             values.iter().map(|v| format!("{}:{}", v.len(), v.iter().sum::<f64>())).collect();
         self.say(&format!("read {snapshot} {}", seen.join(" ")));
@@ -162,7 +172,17 @@ impl Worker {
         // A coordinator that is killed does not answer; a file system does.
         let is_gone = self.over_etcd && error.kind() == ErrorKind::Unavailable;
         // Whoever was stopped for longer than gc's grace finds what it was based on no more.
-        let is_late = self.over_etcd && error.kind() == ErrorKind::NotFound;
-        is_gone || is_late || matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Timeout)
+        // So does whoever gc's clock is hours ahead of.
+        let may_be_late = self.over_etcd || super::clock::jumps();
+        let is_late = may_be_late && error.kind() == ErrorKind::NotFound;
+        is_gone
+            || is_late
+            || self.is_refused(error)
+            || matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Timeout)
+    }
+
+    /// Whether etcd is refused in a history that says so, since it was wiped.
+    fn is_refused(&self, error: &Error) -> bool {
+        error.kind() == ErrorKind::Corrupt && self.wiped.exists()
     }
 }

@@ -6,6 +6,7 @@
 mod command;
 mod deadlines;
 mod descriptors;
+mod doctor;
 mod roots;
 mod waves;
 mod world;

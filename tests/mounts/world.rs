@@ -113,7 +113,7 @@ pub(crate) fn join(root: &Path, spec: &JoinSpec, options: &JoinOptions) -> Resul
 }
 
 /// The file system's program, which cargo builds beside this one when it builds the workspace.
-fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let program = own.parent().unwrap().parent().unwrap().join("hypostyle-faultfs");
     if !program.exists() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
 
-use crate::world::within;
+use super::world::within;
 
 /// One for all cases that do it no harm.
 pub fn shared() -> String {
@@ -34,6 +34,9 @@ pub struct Servers {
 }
 
 struct Node {
+    /// Where it listens, and the network namespace that it is in, if it is not this process's own.
+    host: String,
+    space: Option<String>,
     client: u16,
     peer: u16,
     child: Option<Child>,
@@ -46,12 +49,35 @@ fn ports(count: usize) -> Vec<u16> {
 
 impl Servers {
     pub fn start(count: usize) -> Self {
+        let ports = ports(2 * count);
+        let node = |two: &[u16]| Node {
+            host: "127.0.0.1".to_owned(),
+            space: None,
+            client: two[0],
+            peer: two[1],
+            child: None,
+        };
+        Self::of(ports.chunks(2).map(node).collect())
+    }
+
+    /// Members in network namespaces: each with its own name and address.
+    pub fn start_in(spaces: &[(String, String)]) -> Self {
+        let node = |(space, host): &(String, String)| Node {
+            host: host.clone(),
+            space: Some(space.clone()),
+            client: 2379,
+            peer: 2380,
+            child: None,
+        };
+        Self::of(spaces.iter().map(node).collect())
+    }
+
+    fn of(nodes: Vec<Node>) -> Self {
         // In memory, where there is such a place: what is tested is not etcd's own fsync.
         let memory = std::path::Path::new("/dev/shm");
         let folder =
             if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
-        let ports = ports(2 * count);
-        let nodes = ports.chunks(2).map(|two| Node { client: two[0], peer: two[1], child: None }).collect();
+        let count = nodes.len();
         let mut servers = Self { nodes, folder };
         for node in 0..count {
             servers.run(node);
@@ -61,18 +87,26 @@ impl Servers {
     }
 
     pub fn endpoints(&self) -> String {
-        let one = |node: &Node| format!("127.0.0.1:{}", node.client);
+        let one = |node: &Node| format!("{}:{}", node.host, node.client);
         self.nodes.iter().map(one).collect::<Vec<_>>().join(",")
     }
 
     /// Starts a node, on the data that it left.
     pub fn run(&mut self, nth: usize) {
-        let peer = |(nth, node): (usize, &Node)| format!("n{nth}=http://127.0.0.1:{}", node.peer);
+        let peer = |(nth, node): (usize, &Node)| format!("n{nth}=http://{}:{}", node.host, node.peer);
         let peers = self.nodes.iter().enumerate().map(peer).collect::<Vec<_>>().join(",");
         let node = &self.nodes[nth];
         let (client, own) =
-            (format!("http://127.0.0.1:{}", node.client), format!("http://127.0.0.1:{}", node.peer));
-        let mut command = Command::new("setpriv");
+            (format!("http://{}:{}", node.host, node.client), format!("http://{}:{}", node.host, node.peer));
+        let mut command = match &node.space {
+            None => Command::new("setpriv"),
+            Some(space) => {
+                // It becomes the program that it is told, so a signal reaches that.
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", space, "setpriv"]);
+                command
+            }
+        };
         command.args(["--pdeathsig", "KILL", "etcd", "--name", &format!("n{nth}")]);
         command.arg("--data-dir").arg(self.data(nth));
         command.args(["--listen-client-urls", &client, "--advertise-client-urls", &client]);

@@ -6,7 +6,8 @@ use super::super::files::Files;
 use super::super::head;
 use super::super::layout::Layout;
 use super::super::manifest::Manifest;
-use super::{CommitPoint, Newest, UNKNOWN};
+use super::turn::Turns;
+use super::{CommitPoint, Newest, Turn, UNKNOWN};
 use crate::{Error, ErrorKind, Result};
 
 /// A folder on a local file system.
@@ -14,11 +15,12 @@ use crate::{Error, ErrorKind, Result};
 pub(crate) struct Local {
     layout: Layout,
     files: Files,
+    turns: Turns,
 }
 
 impl Local {
     pub(in super::super) fn new(layout: Layout, files: Files) -> Self {
-        Self { layout, files }
+        Self { layout, files, turns: Turns::default() }
     }
 }
 
@@ -36,12 +38,18 @@ impl CommitPoint for Local {
         head::newest(&self.layout, known).map(Newest::from)
     }
 
+    fn turn(&self) -> Turn {
+        self.turns.take(&self.layout.snapshots())
+    }
+
     /// A link compares nothing: whoever holds something asks about it just before.
-    fn propose(&self, manifest: &Manifest, _proofs: &[Proof]) -> Result<bool> {
+    fn propose(&self, manifest: &Manifest, _proofs: &[Proof], turn: Turn) -> Result<bool> {
         let staged = self.layout.staging().join(format!("{}.manifest", super::unique()));
         let target = self.layout.snapshot(manifest.number);
         let linked =
             self.files.create(&staged, &manifest.encode()?).and_then(|()| self.files.link(&staged, &target));
+        // The next one need not wait for what makes this one durable.
+        drop(turn);
         // Whatever came of it: what is staged is no part of the store.
         let removed = self.files.remove(&staged);
         if let Err(error) = removed {

@@ -3,6 +3,7 @@
 #[cfg(feature = "etcd")]
 mod etcd;
 mod local;
+mod turn;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,6 +22,7 @@ use crate::{Error, ErrorKind, Result};
 #[cfg(feature = "etcd")]
 pub(super) use etcd::Etcd;
 pub(super) use local::Local;
+pub(super) use turn::Turn;
 
 /// How far a manifest's checkpoint may lie back.
 pub(super) const FURTHEST: u64 = 64;
@@ -46,7 +48,12 @@ pub(super) trait CommitPoint: Send + Sync + fmt::Debug {
     ///
     /// An error says that it is not, unless its kind is [`ErrorKind::Unavailable`] and its message begins with
     /// [`UNKNOWN`].
-    fn propose(&self, manifest: &Manifest, proofs: &[Proof]) -> Result<bool>;
+    fn propose(&self, manifest: &Manifest, proofs: &[Proof], turn: Turn) -> Result<bool>;
+
+    /// Waits until others who commit just now have done so, if that saves work.
+    fn turn(&self) -> Turn {
+        Turn::default()
+    }
 
     /// Whether the point itself compares what is held, so that nobody need ask before.
     fn compares_proofs(&self) -> bool {
@@ -117,6 +124,7 @@ pub(super) fn commit(
     mut changes: impl FnMut(&Snapshot<'_>) -> Result<Changes>,
 ) -> Result<Manifest> {
     let mut checkpoint: Option<Checkpoint> = None;
+    let mut turn = ground.point.turn();
     // What is held has not changed since it was looked at; so its holder needs no other look to begin with.
     let mut newest = match wish.proofs.is_empty() {
         true => ground.point.newest(0)?,
@@ -126,10 +134,13 @@ pub(super) fn commit(
         let head = Snapshot::newest(ground.layout, ground.kept, &newest)?;
         let changes = changes(&head)?;
         let next = next(ground, &head, wish, changes, &mut checkpoint)?;
-        match ground.point.propose(&next, &wish.proofs) {
+        match ground.point.propose(&next, &wish.proofs, std::mem::take(&mut turn)) {
             Ok(true) => return Ok(next),
             // Somebody else's commit is the next snapshot, so the store goes on.
-            Ok(false) => newest = ground.point.newest(newest.number)?,
+            Ok(false) => {
+                turn = ground.point.turn();
+                newest = ground.point.newest(newest.number)?;
+            }
             Err(error) if error.message().starts_with(UNKNOWN) => {
                 // The name stands, whether or not it would outlast a power cut just now.
                 return Err(error.hint(format!(

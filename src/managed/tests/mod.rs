@@ -3,6 +3,8 @@
 mod damage;
 mod faults;
 mod locked;
+#[cfg(feature = "etcd")]
+mod over_etcd;
 mod power;
 mod snapshots;
 mod writes;

@@ -17,7 +17,7 @@ use super::*;
 
 /// A call that was made, below the root.
 #[derive(Clone, Debug)]
-enum Step {
+pub(super) enum Step {
     Create(PathBuf),
     Write(PathBuf, Vec<u8>),
     SyncFile(PathBuf),
@@ -29,17 +29,17 @@ enum Step {
 }
 
 #[derive(Debug)]
-struct Recorder {
+pub(super) struct Recorder {
     root: PathBuf,
     steps: Mutex<Vec<Step>>,
 }
 
 impl Recorder {
-    fn at(root: &Path) -> Arc<Self> {
+    pub(super) fn at(root: &Path) -> Arc<Self> {
         Arc::new(Self { root: root.to_owned(), steps: Mutex::default() })
     }
 
-    fn steps(&self) -> Vec<Step> {
+    pub(super) fn steps(&self) -> Vec<Step> {
         self.steps.lock().unwrap().clone()
     }
 }
@@ -53,6 +53,8 @@ impl Gate for Recorder {
             Call::SyncFile(path) => Step::SyncFile(below(path)),
             Call::SyncFolder(path) => Step::SyncFolder(below(path)),
             Call::MakeFolder(path) => Step::MakeFolder(below(path)),
+            // Nothing comes of a name that is taken.
+            Call::Link(_, to) if to.exists() => return Ok(()),
             Call::Link(from, to) => Step::Link(below(from), below(to)),
             Call::Rename(from, to) => Step::Rename(below(from), below(to)),
             Call::Remove(path) => Step::Remove(below(path)),
@@ -74,7 +76,7 @@ type Renaming = Vec<(PathBuf, Option<Node>)>;
 
 /// What the calls have made beside what was there before.
 #[derive(Clone, Debug, Default)]
-struct Disk {
+pub(super) struct Disk {
     /// The bytes that a file has, and whether they are synced.
     files: Vec<(Vec<u8>, bool)>,
     /// As the processes see it.
@@ -84,7 +86,7 @@ struct Disk {
 }
 
 impl Disk {
-    fn after(steps: &[Step]) -> Self {
+    pub(super) fn after(steps: &[Step]) -> Self {
         let mut disk = Self::default();
         steps.iter().for_each(|step| disk.apply(step));
         disk
@@ -134,7 +136,7 @@ impl Disk {
     }
 
     /// What is there after a power cut that keeps what `keeps` says, laid over `before`.
-    fn cut(&self, before: &Path, to: &Path, mut keeps: impl FnMut() -> u64) {
+    pub(super) fn cut(&self, before: &Path, to: &Path, mut keeps: impl FnMut() -> u64) {
         for entry in
             walkdir::WalkDir::new(before).into_iter().map(io::Result::<_>::Ok).map(|e| e.unwrap().unwrap())
         {

@@ -133,6 +133,113 @@ fn a_write_rewrites_the_files_it_must_and_no_others() {
     assert!(first.iter().all(|path| path.exists()));
 }
 
+/// They go the general way, in writing and reading, but are columns like others.
+#[test]
+fn nested_columns_are_written_merged_added_and_read_back() {
+    use arrow_array::types::Int32Type;
+    use arrow_array::{FixedSizeListArray, LargeListArray, ListArray, MapArray, StringArray, StructArray};
+    use arrow_schema::{DataType, Field};
+
+    /// The columns of some rows: the values of row `k` are made of `k`.
+    fn nested(keys: &[i64]) -> Vec<(&'static str, ArrayRef)> {
+        let some = |k: &i64| (k % 3 != 0).then_some(*k as i32);
+        let list = || keys.iter().map(|k| some(k).map(|k| vec![Some(k), None, Some(-k)]));
+        let ints: ArrayRef = Arc::new(Int64Array::from_iter_values(keys.iter().copied()));
+        let texts: ArrayRef =
+            Arc::new(StringArray::from_iter(keys.iter().map(|k| some(k).map(|k| format!("t{k}")))));
+        let field = |name: &str, of: &ArrayRef| Arc::new(Field::new(name, of.data_type().clone(), true));
+        let within =
+            StructArray::from(vec![(field("n", &ints), Arc::clone(&ints)), (field("text", &texts), texts)]);
+        let within: ArrayRef = Arc::new(within);
+        let lists = ListArray::from_iter_primitive::<Int32Type, _, _>(list());
+        let of_lists: ArrayRef = Arc::new(lists.clone());
+        let deep = StructArray::from(vec![
+            (field("lists", &of_lists), of_lists),
+            (field("within", &within), Arc::clone(&within)),
+        ]);
+        let mut map = arrow_array::builder::MapBuilder::new(
+            None,
+            arrow_array::builder::StringBuilder::new(),
+            arrow_array::builder::Int64Builder::new(),
+        );
+        for key in keys {
+            for at in 0..key % 3 {
+                map.keys().append_value(format!("k{at}"));
+                map.values().append_value(key * at);
+            }
+            map.append(key % 5 != 0).unwrap();
+        }
+        let map: MapArray = map.finish();
+        vec![
+            ("k", ints),
+            ("list", Arc::new(lists)),
+            ("large", Arc::new(LargeListArray::from_iter_primitive::<Int32Type, _, _>(list()))),
+            ("fixed", Arc::new(FixedSizeListArray::from_iter_primitive::<Int32Type, _, _>(list(), 3))),
+            ("within", within),
+            ("deep", Arc::new(deep)),
+            ("map", Arc::new(map)),
+        ]
+    }
+    let batch = |keys: &[i64]| {
+        let columns = nested(keys).into_iter().map(|(name, column)| (name, column, true));
+        RecordBatch::try_from_iter_with_nullable(columns).unwrap()
+    };
+    let world = World::new();
+    let write = |batch: &RecordBatch, mode| world.write("t", batch, mode).unwrap();
+    let names = ["list", "large", "fixed", "within", "deep", "map"];
+    let read = || {
+        let spec = JoinSpec::new(["k"]).table(TableSpec::named("t").columns(names));
+        Store::open(world.folder.path()).unwrap().join(&spec).unwrap().batch().clone()
+    };
+    let check = |keys: &[i64]| {
+        let (found, expected) = (read(), batch(keys));
+        for (name, column) in nested(keys) {
+            assert_eq!(found.column_by_name(name).unwrap(), &column, "{name} of {keys:?}");
+        }
+        assert_eq!(found.num_rows(), expected.num_rows());
+    };
+    write(&batch(&[7, 1, 4]), WriteMode::Append);
+    check(&[1, 4, 7]);
+    write(&batch(&[2, 4, 9]), WriteMode::Upsert);
+    check(&[1, 2, 4, 7, 9]);
+    let many: Vec<i64> = (10..3_000).collect();
+    write(&batch(&many), WriteMode::Append);
+    world.store.compact("t").unwrap();
+    check(&[&[1, 2, 4, 7, 9], many.as_slice()].concat());
+    world.store.delete("t", Some("5"), Some("8")).unwrap();
+    check(&[&[1, 2, 4, 9], many.as_slice()].concat());
+    write(&batch(&[]), WriteMode::Replace);
+    check(&[]);
+    // Added to a table that has rows.
+    world.write("u", &rows(&[(1, 1.0)]), WriteMode::Append).unwrap();
+    let mut columns = nested(&[2]);
+    columns.push(("x", Arc::new(Float64Array::from(vec![2.0]))));
+    let added = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, true)));
+    world.write("u", &added.unwrap(), WriteMode::Append).unwrap();
+    let spec = JoinSpec::new(["k"]).table(TableSpec::named("u").columns(names));
+    let frame = world.store.join(&spec).unwrap();
+    assert!(names.iter().all(|name| frame.column(name).unwrap().null_count() >= 1), "{:?}", frame.batch());
+    let schema = world.store.schema("u").unwrap().unwrap();
+    assert!(
+        matches!(schema.field_with_name("deep").unwrap().data_type(), DataType::Struct(fields) if fields.len() == 2)
+    );
+    // Another inner type is another type.
+    let other = StructArray::from(vec![(
+        Arc::new(Field::new("n", DataType::Float64, true)),
+        Arc::new(Float64Array::from(vec![1.0])) as ArrayRef,
+    )]);
+    let mut columns = nested(&[3]);
+    columns.retain(|(name, _)| *name != "within");
+    columns.push(("within", Arc::new(other)));
+    let other = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, true)));
+    let error = world.write("t", &other.unwrap(), WriteMode::Append).unwrap_err();
+    assert_eq!((error.kind(), error.column_name()), (ErrorKind::InvalidRequest, Some("within")), "{error}");
+    // And none of them is a key.
+    let keyed = WriteOptions::default().key(["list"]);
+    let error = world.store.write("v", &batch(&[1]), &keyed).unwrap_err();
+    assert_eq!((error.kind(), error.column_name()), (ErrorKind::InvalidRequest, Some("list")), "{error}");
+}
+
 /// Random writes against a map.
 #[test]
 fn random_writes_make_the_rows_of_a_map() {

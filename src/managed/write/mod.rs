@@ -16,8 +16,9 @@ pub(super) use publish::{Publisher, discard, gone, open};
 pub(super) use rows::{NewRows, prepare, schema_of};
 
 /// The newest rows stand in a file of their own, of so many rows: an upsert of the newest hours, the commonest write
-/// of all, then rewrites these and not the whole table.
-pub(super) const TAIL: usize = 1_024;
+/// of all, then rewrites these and not the whole table. Three weeks of hours: an upsert of 24 of them, 200 columns wide,
+/// took 11.6 ms of the processor with twice as many, nearly all of it for bytes that stay the same.
+pub(super) const TAIL: usize = 512;
 
 /// A file with more rows is cut.
 pub(super) const MOST_ROWS: usize = 1 << 17;

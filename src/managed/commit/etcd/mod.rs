@@ -28,7 +28,7 @@ use super::super::layout::Layout;
 use super::super::locks::from_lock;
 use super::super::manifest::Manifest;
 use super::super::unique::now;
-use super::{CommitPoint, Newest, UNKNOWN};
+use super::{CommitPoint, Newest, Turn, UNKNOWN};
 use crate::{Error, ErrorKind, Result};
 
 /// How long one call may take.
@@ -400,7 +400,7 @@ impl CommitPoint for Etcd {
         }
     }
 
-    fn propose(&self, manifest: &Manifest, proofs: &[Proof]) -> Result<bool> {
+    fn propose(&self, manifest: &Manifest, proofs: &[Proof], _turn: Turn) -> Result<bool> {
         let (before, put) = {
             let seen = self.seen();
             (seen.known.as_ref().map(|known| known.head.clone()), seen.put)
