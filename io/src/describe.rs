@@ -105,8 +105,8 @@ impl ParquetFile {
     /// Those of a footer that contradicts itself.
     pub fn describe_ahead(self: &Arc<Self>) -> Result<ReadAhead> {
         let mut ranges = Vec::new();
-        let leaves = 0..self.metadata().file_metadata().schema_descr().num_columns();
-        for leaf in leaves.filter(|_| self.is_asked()) {
+        let roots = 0..self.column_names().count();
+        for leaf in roots.flat_map(|root| self.leaves(root)).filter(|_| self.is_asked()) {
             for group in 0..self.row_groups() {
                 let (chunk, range) =
                     self.chunk(group, leaf).map_err(|e| e.path(self.path()).column(self.leaf_name(leaf)))?;

@@ -220,6 +220,6 @@ mod tests {
         }
         // What is no matter of the file's bytes is left as it is.
         let other = Error::invalid("no").path(&path);
-        assert_eq!(unless_being_written(other, &Run::new(1 << 20)).1, false);
+        assert!(!unless_being_written(other, &Run::new(1 << 20)).1);
     }
 }
