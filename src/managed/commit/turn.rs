@@ -24,7 +24,8 @@ const PAUSE: Duration = Duration::from_micros(400);
 /// The turn, or none; given back when it is dropped.
 #[derive(Debug, Default)]
 pub(in super::super) struct Turn(
-    #[expect(dead_code, reason = "to be closed, which gives the turn back")] Option<File>,
+    #[cfg_attr(not(test), expect(dead_code, reason = "to be closed, which gives the turn back"))]
+    Option<File>,
 );
 
 /// Who gives turns in one folder.
