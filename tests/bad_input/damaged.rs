@@ -1,7 +1,7 @@
 //! Files that were cut, changed or encrypted.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use hypostyle::{ErrorKind, How, JoinOptions, JoinSpec, Store, TableSpec};
 
@@ -94,6 +94,9 @@ fn a_flipped_bit_never_panics_hangs_or_ends_in_another_kind_of_error() {
         for seed in 0..flips() {
             let flipped = flip(&whole, seed);
             std::fs::write(&path, &flipped).unwrap();
+            // Who finds a fault in what was written a moment ago looks again.
+            let file = std::fs::File::options().write(true).open(&path).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(seed)).unwrap();
             let started = Instant::now();
             let outcome = std::panic::catch_unwind(|| join(&path, key));
             let Ok(outcome) = outcome else { panic!("{name}, seed {seed}: a panic") };
