@@ -72,7 +72,8 @@ def long(run: dict | None) -> str:
         f" takes {writers['disk_one']:.0f} and {writers['disk_many']:.0f} commits' worth of files. A reader's p99 is"
         f" {readers['alone']['p99_ms']:.1f} ms alone and {readers['beside']['p99_ms']:.1f} ms beside"
         f" {readers['commits_per_second']:.0f} commits a second, of which it saw {readers['snapshots_seen']} snapshots; its median is"
-        f" {readers['alone']['median_ms']:.1f} and {readers['beside']['median_ms']:.1f} ms.",
+        f" {readers['alone']['median_ms']:.1f} and {readers['beside']['median_ms']:.1f} ms. Beside a writer at `nice -n 19`, with"
+        f" which it shares the processor less, its p99 is {readers['beside_yielding']['p99_ms']:.1f} ms.",
     ]
     if etcd:
         said.append(
