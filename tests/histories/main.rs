@@ -17,7 +17,7 @@ mod network;
 #[cfg(feature = "etcd")]
 mod over_etcd;
 #[cfg(feature = "etcd")]
-#[expect(dead_code, reason = "it is that of the locks' tests, which do more with it")]
+#[expect(dead_code, clippy::expect_used, reason = "it is that of the locks' tests, which do more with it")]
 #[path = "../../lock/tests/locks/server.rs"]
 mod server;
 mod worker;
