@@ -63,9 +63,13 @@ def run(*words: object) -> dict:
     return json.loads(subprocess.run([PROGRAM, *map(str, words)], check=True, capture_output=True).stdout)
 
 
-def at_once(calls: list[tuple[object, ...]]) -> list[dict]:
-    """Run several processes at the same time."""
-    started = [subprocess.Popen([PROGRAM, *map(str, call)], stdout=subprocess.PIPE) for call in calls]
+def at_once(calls: list[tuple[object, ...]], before: tuple[str, ...] = ()) -> list[dict]:
+    """Run several processes at the same time; `before` stands before all commands but the first."""
+    starts = [(), *(before for _ in calls[1:])]
+    started = [
+        subprocess.Popen([*start, PROGRAM, *map(str, call)], stdout=subprocess.PIPE)
+        for start, call in zip(starts, calls, strict=True)
+    ]
     said = [process.communicate()[0] for process in started]
     if any(process.returncode for process in started):
         raise SystemExit("a process failed")
@@ -112,17 +116,21 @@ def readers(root: Path, args: argparse.Namespace) -> dict:
     """A reader's times alone, and beside a process that commits 20 times a second."""
     alone: list[float] = []
     beside: list[float] = []
+    yielding: list[float] = []
     snapshots, commits = 0, 0
     for _ in range(args.repeats):
         start = soon()
         alone += run("read", root, WRITERS, start, args.seconds)["joins_ms"]
-        start = soon()
-        said = at_once([("read", root, WRITERS, start, args.seconds), ("write", root, "t0", start, args.seconds, RATE)])
-        beside += said[0]["joins_ms"]
+        for times, before in ((yielding, ("nice", "-n", "19")), (beside, ())):
+            start = soon()
+            said = at_once(
+                [("read", root, WRITERS, start, args.seconds), ("write", root, "t0", start, args.seconds, RATE)], before
+            )
+            times += said[0]["joins_ms"]
         snapshots += said[0]["snapshots"]
         commits += len(said[1]["commits_ms"])
     figures = {"snapshots_seen": snapshots, "commits_per_second": commits / args.seconds / args.repeats}
-    for name, times in (("alone", alone), ("beside", beside)):
+    for name, times in (("alone", alone), ("beside", beside), ("beside_yielding", yielding)):
         figures[name] = {"joins": len(times), "median_ms": statistics.median(times), "p99_ms": percentile(times, 0.99), "all_ms": times}
     return {**figures, "lock_calls": lock_calls(root)}
 
@@ -266,8 +274,14 @@ def main() -> None:
     if result["readers"]["lock_calls"]:
         raise SystemExit("a reader made a lock call")
     if not args.quick:
-        text.JSON.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        text.JSON.write_text(kept(result), encoding="utf-8")
         text.write()
+
+
+def kept(result: dict) -> str:
+    """Times to the microsecond, a list on one line."""
+    text_of = json.dumps(json.loads(json.dumps(result), parse_float=lambda number: round(float(number), 3)), indent=1)
+    return re.sub(r"\[[^\[\]{}]*\]", lambda found: re.sub(r"\s+", " ", found.group()), text_of) + "\n"
 
 
 def versions() -> dict:

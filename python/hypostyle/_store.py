@@ -113,8 +113,8 @@ def init(root: str | os.PathLike[str], coordination: str = "local") -> Store:
 def doctor(path: str | os.PathLike[str], *, timeout: float | timedelta = 60.0) -> dict[str, Any]:
     """Probe the mount that a folder lies on, by doing all that a store does there, and tell what is safe.
 
-    It leaves nothing behind. Where nothing may be written, it reads what is there, and tells what it could not
-    probe.
+    It leaves nothing behind. Where nothing may be written, it reads what is there, and tells what it could
+    not probe.
 
     Parameters
     ----------
@@ -126,11 +126,11 @@ def doctor(path: str | os.PathLike[str], *, timeout: float | timedelta = 60.0) -
     Returns
     -------
     dict
-        ``file_system``, ``is_remote`` (others answer for it, so it can hang), ``read_only``, ``max_read`` and
-        ``max_background``; ``probes``, each with its ``name``, ``what``, ``answer`` (``"yes"``, ``"no"`` or
-        ``"unknown"``), ``detail`` and ``ms``; ``reading``, with the times of reads one by one and 32 at once;
-        ``safe_reading``, ``safe_publishing`` and ``why_not``; and the ``settings`` to use: ``io``, ``io_depth``,
-        ``timeout`` and ``coordination``.
+        ``file_system``, ``is_remote`` (others answer for it, so it can hang), ``read_only``, ``max_read``
+        and ``max_background``; ``probes``, each with its ``name``, ``what``, ``answer`` (``"yes"``, ``"no"``
+        or ``"unknown"``), ``detail`` and ``ms``; ``reading``, with the times of reads one by one and 32 at
+        once; ``safe_reading``, ``safe_publishing`` and ``why_not``; and the ``settings`` to use: ``io``,
+        ``io_depth``, ``timeout`` and ``coordination``.
 
     Raises
     ------

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::commit::{Wish, commit};
+use super::layout::Layout;
 use super::manifest::{Entry, Manifest, names};
 use super::snapshot::Snapshot;
 use super::{Managed, head};
@@ -86,6 +87,7 @@ impl Managed {
                 });
             }
         }
+        report.findings.extend(stale(&self.layout, sound.values().map(|(manifest, _)| manifest)));
         if self.is_local {
             self.note_head(newest, apply, &mut report)?;
         }
@@ -136,6 +138,9 @@ impl Managed {
                         commit(self.ground(), &wish, |head| {
                             let mut whole = whole.clone();
                             whole.changed = head.number() + 1;
+                            // What was refused before stays so.
+                            let fence = head.table(&name)?.map_or(0, |table| table.fence);
+                            whole.fence = whole.fence.max(fence).max(head.floor(&name)?);
                             Ok([(names::table(&name), Some(Entry::Table(whole)))].into())
                         })?;
                     }
@@ -211,4 +216,29 @@ impl RepairReport {
             what: error.message().to_owned(),
         });
     }
+}
+
+/// Commits under a fence that was refused when they were made; there are none, unless something is wrong with us.
+fn stale<'m>(layout: &Layout, manifests: impl Iterator<Item = &'m Manifest>) -> Vec<Finding> {
+    let (mut least, mut found) = (BTreeMap::<&str, u64>::new(), Vec::new());
+    for manifest in manifests {
+        for (name, entry) in &manifest.changes {
+            let Some((_, table)) = name.split_once('/') else { continue };
+            let fence = match entry {
+                Some(Entry::Floor(floor)) => *floor,
+                Some(Entry::Table(entry)) => entry.fence,
+                _ => continue,
+            };
+            let least = least.entry(table).or_default();
+            if fence < *least && matches!(entry, Some(Entry::Table(_))) {
+                found.push(Finding {
+                    table: Some(table.to_owned()),
+                    path: Some(layout.snapshot(manifest.number).display().to_string()),
+                    what: format!("it was written under fence {fence}, and {least} was the least that might"),
+                });
+            }
+            *least = fence.max(*least);
+        }
+    }
+    found
 }

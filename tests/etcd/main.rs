@@ -3,13 +3,13 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::panic,
     reason = "a test ends at the first thing that is not as it should be"
 )]
 
 mod gone;
 mod promises;
 mod proxy;
+#[expect(dead_code, reason = "others put its members into networks of their own")]
 #[path = "../../lock/tests/locks/server.rs"]
 mod server;
 mod world;

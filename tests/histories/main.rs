@@ -17,7 +17,7 @@ mod network;
 #[cfg(feature = "etcd")]
 mod over_etcd;
 #[cfg(feature = "etcd")]
-#[expect(dead_code, reason = "it is that of the locks' tests, which do more with it")]
+#[expect(dead_code, clippy::expect_used, reason = "it is that of the locks' tests, which do more with it")]
 #[path = "../../lock/tests/locks/server.rs"]
 mod server;
 mod worker;
@@ -55,9 +55,8 @@ const LASTS: Duration = Duration::from_millis(700);
 
 /// Runs as many histories as are asked for, `otherwise` without a word.
 fn histories(otherwise: u64, history: impl Fn(u64, &Path) -> checked::Figures + std::panic::RefUnwindSafe) {
-    let number = |name: &str, otherwise: u64| {
-        std::env::var(name).map_or(otherwise, |text| text.parse().unwrap())
-    };
+    let number =
+        |name: &str, otherwise: u64| std::env::var(name).map_or(otherwise, |text| text.parse().unwrap());
     let first = number("HYPOSTYLE_SEED", 1);
     let (mut commits, mut reads, mut unanswered, mut ahead) = (0, 0, 0, 0);
     for seed in first..first + number("HYPOSTYLE_HISTORIES", otherwise) {

@@ -62,6 +62,7 @@ pub(crate) fn work(told: &str) {
         over_etcd: std::fs::read_to_string(format!("{root}/_hypostyle/store.json"))
             .unwrap()
             .contains("etcd://"),
+        based: false,
         wiped: Path::new(root).join(WIPED),
         number: number.parse().unwrap(),
     };
@@ -82,6 +83,8 @@ struct Worker {
     random: Pcg64Mcg,
     log: File,
     over_etcd: bool,
+    /// Whether the last attempt was upon a snapshot that was chosen before.
+    based: bool,
     /// A file that is there once etcd was wiped.
     wiped: PathBuf,
     number: u64,
@@ -118,6 +121,12 @@ impl Worker {
     fn attempt(&mut self, tables: &[&str], value: f64) -> Result<()> {
         let mut options = TransactionOptions::default();
         options.wait = Some(Duration::from_secs(5));
+        // Now and then upon what is not the newest any more when the tables are had.
+        self.based = self.below(4) == 0;
+        if self.based {
+            options.base = Some(self.store.snapshot(None)?);
+            std::thread::sleep(Duration::from_millis(self.below(20)));
+        }
         let mut tx = self.store.transaction_with(tables.iter().copied(), &options)?;
         let (_, before) = read(&self.store, tables, Some(tx.snapshot()))?;
         for (table, before) in tables.iter().zip(before) {
@@ -175,8 +184,11 @@ impl Worker {
         // So does whoever gc's clock is hours ahead of.
         let may_be_late = self.over_etcd || super::clock::jumps();
         let is_late = may_be_late && error.kind() == ErrorKind::NotFound;
+        // So does whoever waited for a table, upon a snapshot that gc has taken meanwhile.
+        let is_missing = error.kind() == ErrorKind::NotFound || error.message().contains("it is missing");
         is_gone
             || is_late
+            || self.based && is_missing
             || self.is_refused(error)
             || matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Timeout)
     }
