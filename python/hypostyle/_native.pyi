@@ -1,5 +1,6 @@
 """The native half. What is here may change: use the names of `hypostyle` itself."""
 
+import builtins
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -8,10 +9,12 @@ from typing import Any, final
 
 __all__ = [
     "Batch",
+    "Blobs",
     "Column",
     "Frame",
     "Managed",
     "Memory",
+    "Models",
     "Options",
     "Spec",
     "Store",

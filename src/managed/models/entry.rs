@@ -313,7 +313,7 @@ mod tests {
             let found = model.find("m", &wanted.parse().unwrap()).map(|version| version.version);
             assert_eq!(
                 found.as_ref().map_err(|e| e.message()),
-                expected.as_ref().copied().map_err(|e| *e),
+                expected.as_ref().map_err(|e| *e),
                 "{wanted}"
             );
         }
