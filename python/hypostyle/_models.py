@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from hypostyle import _arguments, _native
 
 if TYPE_CHECKING:
-    from collections.abc import Buffer
     from typing import SupportsIndex
+
+    from typing_extensions import Buffer
 
     from hypostyle._managed import Transaction
     from hypostyle._store import Store

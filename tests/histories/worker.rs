@@ -183,7 +183,7 @@ impl Worker {
             at => at?,
         };
         // What gc has taken away meanwhile is not there any more; a newer one is.
-        let read_all = || {
+        let read_all = || -> Result<(u64, Option<Vec<Vec<f64>>>)> {
             let (snapshot, values) = read(&self.store, &TABLES, Some(at.snapshot()))?;
             for (table, values) in TABLES.iter().zip(&values) {
                 // Before the first row that came with one there is no model.
