@@ -31,7 +31,7 @@ def write_tables(store: hs.Store) -> None:
     random = np.random.default_rng(7)
     ts = np.datetime64("2024-01-01", "us") + np.arange(HOURS) * np.timedelta64(1, "h")
     hour = np.arange(HOURS) % 24
-    weather = {}
+    weather: dict[str, dict[str, Any]] = {}
     for site in range(SITES):
         wind = np.convolve(random.normal(8, 3, HOURS), np.ones(6) / 6, "same")
         warmth = 12 + 6 * np.sin(2 * np.pi * (hour - 9 + site / 4) / 24) + random.normal(0, 1, HOURS)
@@ -92,8 +92,11 @@ def main() -> None:
         worst = max(errors, key=lambda name: errors[name])
         size = sum(model["bytes"] for model in store.models.list())
         print(f"{NODES} models of {size:,} bytes, of snapshot {today.snapshot}")
-        print(f"trained in {trained_in:.1f} s, stored in {stored_in:.2f} s, predicted in {predicted_in:.1f} s")
-        print(f"mean absolute error {np.mean(list(errors.values())):.2f}; the worst is {worst}, {errors[worst]:.2f}")
+        print(
+            f"trained in {trained_in:.1f} s, stored in {stored_in:.2f} s, predicted in {predicted_in:.1f} s"
+        )
+        mean = np.mean(list(errors.values()))
+        print(f"mean absolute error {mean:.2f}; the worst is {worst}, {errors[worst]:.2f}")
         info = store.models.info(worst)
         print(f"{worst} was trained on snapshot {info['trained_on']}, with r2 {info['metadata']['r2']}")
         assert errors[worst] < 1, "the models have learned nothing"

@@ -442,8 +442,8 @@ class ManagedStore:
         Returns
         -------
         list of dict
-            ``number``, ``time``, ``time_ns``, ``who``, ``what``, ``commit``, ``tables``, ``tags`` of each, and
-            ``models`` of those that changed some.
+            ``number``, ``time``, ``time_ns``, ``who``, ``what``, ``commit``, ``tables``, ``tags`` of each,
+            and ``models`` of those that changed some.
 
         Examples
         --------

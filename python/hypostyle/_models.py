@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -44,7 +44,7 @@ _BY_NAME = 32
 
 
 class ModelWriter:
-    """What changes models: a store's, each call by a commit of its own, or a transaction's, all by its commit."""
+    """What changes models: a store's, each call by its own commit, or a transaction's, all by its commit."""
 
     __slots__ = ()
 
@@ -311,7 +311,8 @@ class Models(ModelWriter):
         7
         """
         options = self._options(as_of, timeout, memory_limit, io, io_depth, hedge, verify, staleness)
-        return memoryview(self._native().get(_name("name", name), _version(version), options))
+        memory: Any = self._reader().get(_name("name", name), _version(version), options)
+        return memoryview(memory)
 
     def get_many(
         self,
@@ -359,11 +360,9 @@ class Models(ModelWriter):
         >>> sorted(name for name, blob in written.models.get_many(["node-0", "node-2"]))
         ['node-0', 'node-2']
         """
-        options = self._options(
-            as_of, timeout, memory_limit, io, io_depth, hedge, verify, staleness, threads
-        )
+        options = self._options(as_of, timeout, memory_limit, io, io_depth, hedge, verify, staleness, threads)
         wanted = _arguments.names("names", names if isinstance(names, (str, bytes)) else list(names))
-        return Blobs(self._native().get_many(wanted, _version(version), options))
+        return Blobs(self._reader().get_many(wanted, _version(version), options))
 
     def info(self, name: str, version: Version = "latest", *, as_of: AsOf | None = None) -> Told:
         """Return what was stored with a version.
@@ -396,7 +395,7 @@ class Models(ModelWriter):
         >>> written.models.info("node-17")["metadata"]
         {'loss': 0.25}
         """
-        text = self._native().info(_name("name", name), _version(version), self._options(as_of))
+        text = self._reader().info(_name("name", name), _version(version), self._options(as_of))
         return _arguments.load(text)
 
     def versions(self, name: str, *, as_of: AsOf | None = None) -> AllTold:
@@ -419,7 +418,7 @@ class Models(ModelWriter):
         NotFound
             There is no such model.
         """
-        loaded: Any = _arguments.load(self._native().versions(_name("name", name), self._options(as_of)))
+        loaded: Any = _arguments.load(self._reader().versions(_name("name", name), self._options(as_of)))
         return [*loaded]
 
     def list(self, *, as_of: AsOf | None = None) -> AllTold:
@@ -442,7 +441,7 @@ class Models(ModelWriter):
         >>> [(model["name"], model["latest"]) for model in written.models.list()]
         [('node-17', 1)]
         """
-        loaded: Any = _arguments.load(self._native().list(self._options(as_of)))
+        loaded: Any = _arguments.load(self._reader().list(self._options(as_of)))
         return [*loaded]
 
     def save(
@@ -485,13 +484,13 @@ class Models(ModelWriter):
         """
         options = self._options(as_of, timeout)
         to = _arguments.path("path", path)
-        return _arguments.load(self._native().save(_name("name", name), _version(version), to, options))
+        return _arguments.load(self._reader().save(_name("name", name), _version(version), to, options))
 
     def __repr__(self) -> str:
         moment = "" if self._as_of is None else f" as of snapshot {self._as_of}"
         return f"<hypostyle.Models of {self._store!r}{moment}>"
 
-    def _native(self) -> _native.Models:
+    def _reader(self) -> _native.Models:
         return _native.Models(self._store._open())
 
     def _options(
@@ -532,7 +531,8 @@ class Models(ModelWriter):
         if (joined := open_transactions.get({}).get(id(self._store))) is not None:
             return joined.models._within(names, timeout)
         wait = _arguments.seconds("timeout", timeout)
-        return _Within(self._store._open(), [] if names is None else [*names], names is None, wait)
+        store, named = self._store._open(), [] if names is None else [*names]
+        return _Within(lambda: _native.Transaction(store, [], [], None, wait, named, names is None), True)
 
 
 class TransactionModels(ModelWriter):
@@ -546,34 +546,25 @@ class TransactionModels(ModelWriter):
     def _within(self, names: Sequence[str] | None, timeout: object) -> _Within:
         if timeout is not None:
             raise _arguments.invalid("the transaction has its own timeout", "give it when it begins")
-        return _Within.joined(self._transaction._open())
+        return _Within(self._transaction._open, False)
 
 
 class _Within:
     """A native transaction: of its own, which is committed at the end, or another one's."""
 
-    def __init__(self, store: _native.Store, names: list[str], every: bool, wait: float | None) -> None:
-        self._begin = lambda: _native.Transaction(store, [], [], None, wait, names, every)
-        self._native: _native.Transaction | None = None
-        self._is_ours = True
-
-    @classmethod
-    def joined(cls, native: _native.Transaction) -> _Within:
-        within = cls.__new__(cls)
-        within._native, within._is_ours = native, False
-        return within
+    def __init__(self, begin: Callable[[], _native.Transaction], is_ours: bool) -> None:
+        self._begin = begin
+        self._is_ours = is_ours
 
     def __enter__(self) -> _native.Transaction:
-        if self._native is None:
-            self._native = self._begin()
+        self._native = self._begin()
         return self._native
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if self._is_ours and self._native is not None:
-            if kind is None:
-                self._native.commit()
-            else:
-                self._native.rollback()
+        if self._is_ours and kind is None:
+            self._native.commit()
+        elif self._is_ours:
+            self._native.rollback()
 
 
 class Blobs:
@@ -594,7 +585,8 @@ class Blobs:
 
     def __next__(self) -> tuple[str, memoryview]:
         name, memory = next(self._native)
-        return name, memoryview(memory)
+        shared: Any = memory
+        return name, memoryview(shared)
 
 
 FOREVER = 1e9
@@ -620,7 +612,8 @@ def _data(value: object) -> tuple[bytes | str, int]:
         return _arguments.path("data", value), 0
     if not isinstance(value, str):
         try:
-            view: memoryview = memoryview(value)  # type: ignore[arg-type]
+            given: Any = value
+            view = memoryview(given)
         except TypeError:
             pass
         else:
@@ -629,7 +622,7 @@ def _data(value: object) -> tuple[bytes | str, int]:
 
 
 def _given(name: object, data: object, metadata: object, features: object, snapshot: object) -> _Given:
-    what = _name("name", name)  # type: ignore[arg-type]
+    what = _name("name", name)
     if metadata is not None and not isinstance(metadata, Mapping):
         raise _arguments.wrong_type("metadata", metadata, "a dict")
     text = None if metadata is None else _arguments.dump("metadata", dict(metadata))

@@ -663,19 +663,87 @@ class StoreAt:
         return Models(self._store, self.snapshot)
 
     def join(self, *arguments: Any, **options: Any) -> Frame:
-        """Join as :meth:`Store.join` does; it takes the same, but for ``as_of`` and ``staleness``."""
+        """Join as :meth:`Store.join` does, of this snapshot.
+
+        Parameters
+        ----------
+        *arguments, **options
+            As it takes them, but for ``as_of`` and ``staleness``.
+
+        Returns
+        -------
+        Frame
+            The rows and columns that were asked for.
+
+        Raises
+        ------
+        InvalidRequest, NotFound, …
+            As it does.
+        """
         return self._store.join(*arguments, **self._here(options))
 
     def get_historical_features(self, *arguments: Any, **options: Any) -> Frame:
-        """Fill rows as :meth:`Store.get_historical_features` does."""
+        """Fill rows as :meth:`Store.get_historical_features` does, of this snapshot.
+
+        Parameters
+        ----------
+        *arguments, **options
+            As it takes them, but for ``as_of`` and ``staleness``.
+
+        Returns
+        -------
+        Frame
+            The rows that were given, filled.
+
+        Raises
+        ------
+        InvalidRequest, NotFound, …
+            As it does.
+        """
         return self._store.get_historical_features(*arguments, **self._here(options))
 
     def explain(self, *arguments: Any, **options: Any) -> Explanation:
-        """Tell what a join would do, as :meth:`Store.explain` does."""
+        """Tell what a join would do, as :meth:`Store.explain` does, of this snapshot.
+
+        Parameters
+        ----------
+        *arguments, **options
+            As it takes them, but for ``as_of`` and ``staleness``.
+
+        Returns
+        -------
+        Explanation
+            A dict, which prints as text.
+
+        Raises
+        ------
+        InvalidRequest, NotFound, …
+            As it does.
+        """
         return self._store.explain(*arguments, **self._here(options))
 
     def frame_for(self, name: str, version: Version = "latest", **options: Any) -> Frame:
-        """Join the features that a model was stored with, as :meth:`Store.frame_for` does."""
+        """Join the features that a model was stored with, as :meth:`Store.frame_for` does.
+
+        Parameters
+        ----------
+        name : str
+            The model.
+        version : int or str, default "latest"
+            A number, an alias, or ``"latest"``.
+        **options
+            Which rows, and how, as :meth:`join` takes them.
+
+        Returns
+        -------
+        Frame
+            The key, and the features in the order in which they were stored.
+
+        Raises
+        ------
+        InvalidRequest, NotFound, …
+            As :meth:`Store.frame_for` does.
+        """
         info = self.models.info(name, version)
         if not info["features"]:
             raise _arguments.invalid(
