@@ -667,7 +667,7 @@ class StoreAt:
 
         Parameters
         ----------
-        *arguments, **options
+        *arguments, **options : as for a store
             As it takes them, but for ``as_of`` and ``staleness``.
 
         Returns
@@ -687,7 +687,7 @@ class StoreAt:
 
         Parameters
         ----------
-        *arguments, **options
+        *arguments, **options : as for a store
             As it takes them, but for ``as_of`` and ``staleness``.
 
         Returns
@@ -707,7 +707,7 @@ class StoreAt:
 
         Parameters
         ----------
-        *arguments, **options
+        *arguments, **options : as for a store
             As it takes them, but for ``as_of`` and ``staleness``.
 
         Returns
