@@ -19,6 +19,9 @@ use crate::wait::wait;
 /// How soon a signal is seen.
 const TICK: Duration = Duration::from_millis(20);
 
+/// What is read of a mapped file in a moment, and so by the thread that asks.
+const AT_HAND: u64 = 16 << 20;
+
 /// What is given to be stored: bytes, which are shared and not copied, or a path.
 #[derive(FromPyObject)]
 pub(crate) enum Data {
@@ -64,6 +67,10 @@ impl Models {
 
     fn get(&self, py: Python<'_>, name: String, version: &str, options: &Options) -> PyResult<Memory> {
         let version: ModelVersion = version.parse().or_raise(py)?;
+        let at_hand = || self.store.models_with(&options.get()).get_at_hand(&name, &version, AT_HAND);
+        if let Some(bytes) = py.detach(at_hand).or_raise(py)? {
+            return Ok(Memory::new(Buffer::from(bytes)));
+        }
         self.look(py, options, move |store, options| store.models_with(options).get_version(&name, &version))
             .map(|bytes| Memory::new(Buffer::from(bytes)))
     }

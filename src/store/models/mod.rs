@@ -174,6 +174,21 @@ impl Models<'_> {
         self.on_found(name, version, Reader::whole)
     }
 
+    /// The same, if the bytes are at hand and are at most so many: in a store that is mapped, where nothing is waited
+    /// for. So a caller that must look up now and then need not, for this one.
+    ///
+    /// # Errors
+    /// Those of [`Self::get_version`].
+    pub fn get_at_hand(&self, name: &str, version: &ModelVersion, most: u64) -> Result<Option<Bytes>> {
+        let reader = self.reader()?;
+        if !reader.is_mapped() || self.store.roots.are_several() {
+            return Ok(None);
+        }
+        reader.found(name, version, |reader, found| {
+            (found.entry.bytes <= most).then(|| reader.whole(found)).transpose()
+        })
+    }
+
     /// What was stored with a version.
     ///
     /// # Errors

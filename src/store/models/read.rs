@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hypostyle_io::{Immutable, IoMode, Run, check_bytes, default_memory_limit, is_remote};
+use hypostyle_io::{Immutable, IoMode, Run, check_bytes, is_remote};
 
 use crate::managed::{AsOf, Card, FoundModel, Managed, ModelVersion, View};
 use crate::store::JoinOptions;
@@ -66,7 +66,7 @@ impl Reader {
             as_of: options.as_of.clone(),
             staleness: options.staleness,
             verify: options.verify.unwrap_or(true),
-            limit: options.memory_limit.unwrap_or_else(default_memory_limit),
+            limit: run.memory_limit(),
             depth: options.io_depth.unwrap_or(hypostyle_io::Depth::default().in_flight),
             roots,
             open,
@@ -78,6 +78,11 @@ impl Reader {
     /// Whether reads wait for somebody more than they work.
     pub(super) fn waits(&self) -> bool {
         self.roots.may_hang() && self.mode != IoMode::Mmap
+    }
+
+    /// Whether reads wait for nobody.
+    pub(super) fn is_mapped(&self) -> bool {
+        self.mode == IoMode::Mmap && !self.roots.may_hang()
     }
 
     /// Looks something up in the snapshot that is meant, whose number is given back as well.
