@@ -311,11 +311,7 @@ mod tests {
             ("a", Err("the alias `a` of model `m` would lead back to itself")),
         ] {
             let found = model.find("m", &wanted.parse().unwrap()).map(|version| version.version);
-            assert_eq!(
-                found.as_ref().map_err(|e| e.message()),
-                expected.as_ref().map_err(|e| *e),
-                "{wanted}"
-            );
+            assert_eq!(found.as_ref().map_err(Error::message), expected.as_ref().map_err(|e| *e), "{wanted}");
         }
         for wrong in ["", "a b", "-1", "1.5", "../x"] {
             assert_eq!(

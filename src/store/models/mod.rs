@@ -13,7 +13,7 @@ use hypostyle_engine::Frame;
 use super::{JoinOptions, Store};
 use crate::managed::{
     AsOf, ModelData, ModelInfo, ModelKind, ModelReport, ModelVersion, NewModel, PutOptions, Transaction,
-    TransactionOptions,
+    TransactionOptions, View,
 };
 use crate::spec::{JoinSpec, RowsSpec};
 use crate::{Error, Result};
@@ -218,7 +218,7 @@ impl Models<'_> {
     /// # Errors
     /// Those of reading manifests.
     pub fn list(&self) -> Result<Vec<ModelReport>> {
-        let (_, models) = self.reader()?.resolve(|view| view.models())?;
+        let (_, models) = self.reader()?.resolve(View::models)?;
         Ok(models)
     }
 

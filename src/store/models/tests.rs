@@ -217,8 +217,8 @@ fn features_and_models_are_published_together_and_read_as_of_one_moment() {
     let (_folder, store) = world();
     let key = WriteOptions::new(WriteMode::Upsert).key(["k"]);
     let publish = |factor: f64, data: &[u8]| {
-        let mut options = TransactionOptions::default();
-        options.models = vec!["wind".to_owned()];
+        let models = vec!["wind".to_owned()];
+        let options = TransactionOptions { models, ..TransactionOptions::default() };
         // A table and a model may have the same name.
         let mut tx = store.transaction_with(["wind"], &options).unwrap();
         tx.write("wind", &rows(48, factor), &key).unwrap();
