@@ -218,7 +218,7 @@ impl Models<'_> {
     /// # Errors
     /// Those of reading manifests.
     pub fn list(&self) -> Result<Vec<ModelReport>> {
-        let (_, models) = self.reader()?.resolve(View::models)?;
+        let (_, models) = self.reader()?.resolve(all_of)?;
         Ok(models)
     }
 
@@ -307,6 +307,10 @@ impl Models<'_> {
     ) -> Result<T> {
         self.reader()?.found(name, version, work)
     }
+}
+
+fn all_of(view: &View<'_>) -> Result<Vec<ModelReport>> {
+    view.models()
 }
 
 /// A snapshot that is read again and again is looked up once.
