@@ -122,13 +122,13 @@ fn models_come_from_the_second_root_where_the_first_does_not_answer() {
         let store = Store::open_within(roots, Duration::from_millis(500)).unwrap();
         assert!(store.is_managed().unwrap());
         child.set_rules(&Rules::parse(rules).unwrap()).unwrap();
-        let options = within(8_000);
+        let options = within(3_000);
         for n in [0, 150] {
             let one = store.models_with(&options).get_version(&format!("m{n}"), &ModelVersion::Number(1));
             assert_eq!(one.unwrap_or_else(|e| panic!("{rules}: {e:?}")), blob(n), "{rules}");
         }
         let mut came = 0;
-        for (name, bytes) in store.models_with(&within(20_000)).get_many(names().take(20)).unwrap() {
+        for (name, bytes) in store.models_with(&within(6_000)).get_many(names().take(20)).unwrap() {
             let n: u64 = name.strip_prefix('m').unwrap().parse().unwrap();
             assert_eq!(bytes.unwrap_or_else(|e| panic!("{rules}: {e:?}")), blob(n), "{rules}");
             came += 1;

@@ -191,6 +191,10 @@ impl Reader {
 
     /// So many bytes of a version's pack.
     fn range(&self, found: &FoundModel, at: u64, bytes: u64) -> Result<Bytes> {
+        self.range_by(self.mode, found, at, bytes)
+    }
+
+    fn range_by(&self, mode: IoMode, found: &FoundModel, at: u64, bytes: u64) -> Result<Bytes> {
         let len = usize::try_from(bytes).map_err(|_| found.about(Error::limit("it does not fit memory")))?;
         if len == 0 {
             return Ok(Bytes::new());
@@ -198,8 +202,8 @@ impl Reader {
         self.run.check()?;
         let below = found.below();
         let path = self.managed.root().join(&below);
-        let read = if self.mode == IoMode::Mmap || !is_remote(&path) {
-            match self.open.get(path, self.mode).read(at, len) {
+        let read = if mode == IoMode::Mmap || !is_remote(&path) {
+            match self.open.get(path, mode).read(at, len) {
                 Err(e) if goes_on(&e) && self.roots.are_several() => self.ask(&below, 1, at, len),
                 outcome => outcome,
             }
@@ -252,7 +256,9 @@ impl Stream<'_> {
             self.is_over = true;
             return Ok(None);
         }
-        let piece = reader.range(self.found, entry.at + self.done, many)?;
+        // What was touched of a map counts as this process's memory.
+        let mode = if reader.is_mapped() { IoMode::Pread } else { reader.mode };
+        let piece = reader.range_by(mode, self.found, entry.at + self.done, many)?;
         self.done += many;
         if reader.verify {
             self.hasher.update(&piece);
