@@ -180,7 +180,12 @@ impl Models<'_> {
     /// # Errors
     /// Those of [`Self::get_version`].
     pub fn get_at_hand(&self, name: &str, version: &ModelVersion, most: u64) -> Result<Option<Bytes>> {
-        let reader = self.reader()?;
+        // To ask what this process may hold takes longer than to read a small model.
+        let usual = self.store.packs.get().usual_limit();
+        let memory_limit = self.options.memory_limit.or(Some(usual));
+        let at_once =
+            Self { store: self.store, options: JoinOptions { memory_limit, ..self.options.clone() } };
+        let reader = at_once.reader()?;
         if !reader.is_mapped() || self.store.roots.are_several() {
             return Ok(None);
         }

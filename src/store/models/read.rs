@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,11 +24,19 @@ const PIECE: u64 = 4 << 20;
 
 /// Opened packs, by their path and the way they are read.
 #[derive(Debug, Default)]
-pub(crate) struct OpenPacks(Mutex<HashMap<(PathBuf, IoMode), Arc<Immutable>>>);
+pub(crate) struct OpenPacks {
+    files: Mutex<HashMap<(PathBuf, IoMode), Arc<Immutable>>>,
+    usual_limit: OnceLock<u64>,
+}
 
 impl OpenPacks {
+    /// The memory limit of who names none, as it was when it was asked for first.
+    pub(super) fn usual_limit(&self) -> u64 {
+        *self.usual_limit.get_or_init(hypostyle_io::default_memory_limit)
+    }
+
     fn get(&self, path: PathBuf, mode: IoMode) -> Arc<Immutable> {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         // Whoever reads one that is let go keeps it until the read is over.
         if open.len() >= MOST && !open.contains_key(&(path.clone(), mode)) {
             open.clear();
