@@ -50,11 +50,13 @@ pub use hypostyle_lock as lock;
 pub use input::{read_rows, read_rows_from};
 pub use managed::{
     AsOf, Committed, Coordination, Difference, Finding, GcOptions, GcReport, Initialized, LockReport,
+    ModelChange, ModelData, ModelInfo, ModelKind, ModelReport, ModelVersion, NewModel, PutOptions,
     RepairReport, SnapshotReport, TableChange, Transaction, TransactionOptions, WriteMode, WriteOptions,
     init,
 };
 pub use output::{Format, OutputFile, readable, shortened, write_batch, write_file};
 pub use spec::{ColumnSpec, Columns, JoinSpec, Missing, RowsSpec, SpineSpec, TableSpec};
 pub use store::{
-    FileReport, JoinOptions, Pending, Store, TableColumn, TableReport, fill_matrix, spawn, spawn_apart,
+    AtSnapshot, Blobs, FileReport, JoinOptions, Models, Pending, Store, TableColumn, TableReport,
+    fill_matrix, spawn, spawn_apart,
 };

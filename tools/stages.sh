@@ -80,7 +80,7 @@ stage_scripts() {
     local script
     for script in "${scripts[@]}"; do bash -n "$script"; done
     if command -v python3 >/dev/null; then
-        python3 - benches/{peers,growth,cold,writes}/{run,*.py} benches/peers/ways/*.py tools/instructions tools/valgrind/*.py <<'PYTHON'
+        python3 - benches/{peers,growth,cold,writes,models}/{run,*.py} benches/peers/ways/*.py tools/instructions tools/valgrind/*.py <<'PYTHON'
 import ast, sys
 for path in sys.argv[1:]:
     ast.parse(open(path, encoding="utf-8").read(), path)
@@ -322,6 +322,7 @@ stage_peers() {
     benches/peers/run --quick
     benches/cold/run --check
     benches/writes/run --check
+    benches/models/run --check
     # What needs a mount is counted as not run by the stage `faults`.
     [ ! -e /dev/fuse ] || benches/cold/run --quick --dir target/peers-cold
     target/tools/peers/bin/python benches/peers/check.py --tables 20 "${size[@]}" --dir target/peers

@@ -43,6 +43,7 @@ mod file;
 mod footer;
 #[cfg(test)]
 mod fuzz;
+mod immutable;
 mod index;
 mod mount;
 mod opening;
@@ -69,6 +70,7 @@ pub use describe::{ColumnDescription, FileDescription, GroupDescription};
 pub use error::{Error, ErrorKind, Result, did_you_mean};
 pub use file::{ParquetFile, check_unchanged};
 pub use footer::panic_is_caught;
+pub use immutable::{Immutable, check_bytes};
 pub use mount::{MountReport, any_remote, is_remote, mount_of};
 pub use opening::{Opening, unless_being_written};
 pub use platform::{Identity, default_memory_limit, descriptors_for_files, read_small};

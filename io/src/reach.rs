@@ -361,7 +361,7 @@ pub(crate) fn looks_wrong(error: &Error) -> bool {
 }
 
 /// Whether a descriptor is of no use any more, though the path may be.
-fn is_lost(error: &std::io::Error) -> bool {
+pub(crate) fn is_lost(error: &std::io::Error) -> bool {
     matches!(
         Errno::from_io_error(error),
         Some(Errno::STALE | Errno::NOTCONN | Errno::CONNABORTED | Errno::NODEV | Errno::SHUTDOWN)

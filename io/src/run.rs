@@ -140,6 +140,11 @@ impl Run {
         Ok(Reserved { run: self, bytes })
     }
 
+    /// Bytes that it may hold at once.
+    pub fn memory_limit(&self) -> u64 {
+        self.reading.memory.limit()
+    }
+
     /// Bytes of the memory limit that nobody has reserved.
     pub(crate) fn memory_left(&self) -> u64 {
         self.reading.memory.left()

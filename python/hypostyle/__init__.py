@@ -37,14 +37,16 @@ from hypostyle._errors import (
 )
 from hypostyle._frame import Frame
 from hypostyle._managed import Commit, Transaction
+from hypostyle._models import Blobs, Models
 from hypostyle._native import version as _version
 from hypostyle._schema import Schema
 from hypostyle._spec import JoinSpec
-from hypostyle._store import Explanation, Store, TableDescription, doctor, init, open
+from hypostyle._store import Explanation, Store, StoreAt, TableDescription, doctor, init, open
 
 __version__ = _version()
 
 __all__ = [
+    "Blobs",
     "Cancelled",
     "Changed",
     "Column",
@@ -58,10 +60,12 @@ __all__ = [
     "InvalidRequest",
     "JoinSpec",
     "LimitExceeded",
+    "Models",
     "NoMatchWarning",
     "NotFound",
     "Schema",
     "Store",
+    "StoreAt",
     "TableDescription",
     "Timeout",
     "Transaction",

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from hypostyle import _arguments, _native, _spine
+from hypostyle import _arguments, _models, _native, _spine
 from hypostyle._errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -35,12 +35,15 @@ class Commit:
         Its time in UTC, up to the next microsecond: ``as_of=commit.time`` finds it.
     tables : dict
         The tables that it changed, and the rows they have now.
+    models : dict
+        The models that it gave versions, and the newest of these.
     """
 
     snapshot: int
     id: str
     time: datetime
     tables: dict[str, int]
+    models: dict[str, int] = dataclasses.field(default_factory=dict)
 
     def __index__(self) -> int:
         return self.snapshot
@@ -54,7 +57,7 @@ class Commit:
         # Rounded down it would be before the commit.
         microseconds = -(-told["time_ns"] // 1000)
         time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
-        return cls(told["snapshot"], told["commit"], time, told["tables"])
+        return cls(told["snapshot"], told["commit"], time, told["tables"], told.get("models", {}))
 
 
 class Transaction:
@@ -70,15 +73,29 @@ class Transaction:
     ...     tx.write("load", {"ts": [1, 2], "mw": [7.0, 8.0]}, mode="upsert", key="ts")
     >>> tx.commit.tables
     {'load': 2, 'wind': 2}
+
+    Models that are stored in the block join its commit.
+
+    >>> with written.transaction(["wind"], models=["node-17"]) as tx:
+    ...     tx.write("wind", {"ts": [3], "speed": [2.5]})
+    ...     version = tx.models.put("node-17", b"weights", features=["wind:speed"])
+    >>> tx.commit.models
+    {'node-17': 1}
     """
 
-    __slots__ = ("__weakref__", "_arguments", "_commit", "_native", "_store")
+    __slots__ = ("__weakref__", "_arguments", "_commit", "_native", "_store", "_token")
 
     def __init__(self, store: ManagedStore, *arguments: Any) -> None:
         self._store = store
         self._arguments = arguments
         self._native: _native.Transaction | None = None
         self._commit: Commit | None = None
+        self._token: Any = None
+
+    @property
+    def models(self) -> _models.TransactionModels:
+        """Models, which are stored, named and removed by its commit."""
+        return _models.TransactionModels(self)
 
     @property
     def snapshot(self) -> int:
@@ -145,6 +162,9 @@ class Transaction:
         if self._native is not None or self._commit is not None:
             raise InvalidRequest("the transaction was begun before", hint="make another one")
         self._native = _native.Transaction(self._store._open(), *self._arguments)
+        # From here on `store.models` joins this transaction, in this block.
+        known = _models.open_transactions.get({})
+        self._token = _models.open_transactions.set({**known, id(self._store): self})
         return self
 
     def __exit__(
@@ -154,6 +174,7 @@ class Transaction:
         trace: TracebackType | None,
     ) -> None:
         native, self._native = self._open(), None
+        _models.open_transactions.reset(self._token)
         if kind is None:
             self._commit = Commit._of(native.commit())
         else:
@@ -163,7 +184,8 @@ class Transaction:
         state = "open" if self._native is not None else "not open"
         if self._commit is not None:
             state = f"committed in snapshot {self._commit.snapshot}"
-        return f"<hypostyle.Transaction of {', '.join(self._arguments[0])}, {state}>"
+        names = [*self._arguments[0], *self._arguments[4]]
+        return f"<hypostyle.Transaction of {', '.join(names)}, {state}>"
 
     def _open(self) -> _native.Transaction:
         if self._native is None:
@@ -295,20 +317,23 @@ class ManagedStore:
 
     def transaction(
         self,
-        tables: Sequence[str],
+        tables: Sequence[str] = (),
         shared: Sequence[str] = (),
         *,
+        models: Sequence[str] | Literal["all"] = (),
         base: AsOf | None = None,
         timeout: float | timedelta | None = None,
     ) -> Transaction:
-        """Begin to change several tables together, in a ``with`` block.
+        """Begin to change several tables and models together, in a ``with`` block.
 
         Parameters
         ----------
-        tables : sequence of str
+        tables : sequence of str, default ()
             The tables that may be written.
         shared : sequence of str, default ()
             Tables that are only read, and must not change until the commit.
+        models : sequence of str or "all", default ()
+            Models that are changed. Others may be changed as well: they are waited for when they are.
         base : int, datetime or str, optional
             The snapshot that it is based on; the newest when left out. If one of the tables changed since,
             the commit is a :class:`Conflict`.
@@ -336,7 +361,9 @@ class ManagedStore:
         wait = _arguments.seconds("timeout", timeout)
         number = None if base is None else self.snapshot(base)
         names = _arguments.names("tables", tables), _arguments.names("shared", shared)
-        return Transaction(self, *names, number, wait)
+        every = models == "all"
+        named = [] if every else _arguments.names("models", models)
+        return Transaction(self, *names, number, wait, named, every)
 
     def compact(self, table: str, *, timeout: float | timedelta | None = None) -> Commit:
         """Join the small files of a table to large ones; its rows stay the same.
@@ -415,7 +442,8 @@ class ManagedStore:
         Returns
         -------
         list of dict
-            ``number``, ``time``, ``time_ns``, ``who``, ``what``, ``commit``, ``tables``, ``tags`` of each.
+            ``number``, ``time``, ``time_ns``, ``who``, ``what``, ``commit``, ``tables``, ``tags`` of each,
+            and ``models`` of those that changed some.
 
         Examples
         --------
@@ -437,7 +465,8 @@ class ManagedStore:
         -------
         dict
             ``from``, ``to``, and ``tables``: for each that differs ``rows_before``, ``rows_after``,
-            ``files_added``, ``files_removed``, ``columns_added``.
+            ``files_added``, ``files_removed``, ``columns_added``. Where models differ, ``models`` too: for
+            each ``versions_added``, ``versions_removed`` and ``aliases``.
 
         Examples
         --------

@@ -13,6 +13,7 @@ from hypostyle import _arguments, _native, _spine
 from hypostyle._errors import InvalidRequest, NoMatchWarning
 from hypostyle._frame import Frame
 from hypostyle._managed import ManagedStore, make
+from hypostyle._models import FOREVER, Models
 from hypostyle._progress import Progress, teller
 from hypostyle._spec import JoinSpec, Tables, list_tables
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from hypostyle._managed import AsOf
+    from hypostyle._models import Version
 
 How = Literal["inner", "left", "spine"]
 Io = Literal["auto", "mmap", "pread"]
@@ -286,7 +288,7 @@ class Store(ManagedStore):
         # Read once: what can be iterated over only once is a list of names as well.
         features = None if features is None else _arguments.names("features", features)
         native = self._spec(spec, tables, features, key, how, spine, start, end, last, full_names)
-        options = _options(
+        options = read_options(
             timeout=timeout,
             threads=threads,
             memory_limit=memory_limit,
@@ -420,7 +422,7 @@ class Store(ManagedStore):
         ...
         """
         native = self._spec(spec, tables, features, key, how, spine, start, end, last, full_names)
-        options = _options(
+        options = read_options(
             timeout=timeout,
             threads=threads,
             memory_limit=memory_limit,
@@ -435,6 +437,95 @@ class Store(ManagedStore):
         )
         rows = None if spine is None else _spine.batch(spine, options)
         return Explanation(*self._open().explain(native, options, rows))
+
+    # Models, and one moment
+
+    @property
+    def models(self) -> Models:
+        """Its models: named, versioned, immutable blobs, in the same snapshots as its tables."""
+        return Models(self)
+
+    def at(self, snapshot: AsOf | None = None) -> StoreAt:
+        """Return the store as of one snapshot: all its frames and models are of one moment.
+
+        Parameters
+        ----------
+        snapshot : int, datetime or str, optional
+            A number, a time or a tag; the newest when left out. It is looked up once.
+
+        Returns
+        -------
+        StoreAt
+            With :meth:`join`, :meth:`get_historical_features`, :meth:`explain`, :attr:`models` and
+            :meth:`frame_for` of that snapshot.
+
+        Raises
+        ------
+        NotFound
+            There is no such snapshot, or no longer.
+
+        Examples
+        --------
+        >>> written.models.put("node-17", b"weights", features=["wind:speed"])
+        1
+        >>> now = written.at()
+        >>> written.models.put("node-17", b"newer weights")
+        2
+        >>> bytes(now.models.get("node-17")), now.frame_for("node-17", last=1).shape
+        (b'weights', (1, 2))
+        """
+        return StoreAt(self, _native.Models(self._open()).snapshot(read_options(as_of=snapshot)))
+
+    def frame_for(
+        self,
+        name: str,
+        version: Version = "latest",
+        *,
+        start: object = None,
+        end: object = None,
+        last: int | None = None,
+        spine: _spine.Spine | None = None,
+        full_names: bool | None = None,
+        as_of: AsOf | None = None,
+        **options: Any,
+    ) -> Frame:
+        """Join the features that a model was stored with, of the snapshot that the model is read from.
+
+        Parameters
+        ----------
+        name : str
+            The model.
+        version : int or str, default "latest"
+            A number, an alias, or ``"latest"``.
+        start, end, last, spine, full_names : optional
+            Which rows and names, as :meth:`join` takes them.
+        as_of : int, datetime or str, optional
+            The snapshot: a number, a time or a tag; the newest when left out.
+        **options
+            ``timeout``, ``threads``, ``memory_limit``, ``io``, ``strategy``, ``io_depth``, ``hedge``,
+            ``retries``, ``verify``, ``progress`` of :meth:`join`.
+
+        Returns
+        -------
+        Frame
+            The key, and the features in the order in which they were stored.
+
+        Raises
+        ------
+        InvalidRequest
+            The model was stored without features.
+        NotFound, …
+            As :meth:`Models.info` and :meth:`join` do.
+
+        Examples
+        --------
+        >>> written.models.put("node-17", b"weights", features=["load:mw", "wind:speed"])
+        1
+        >>> written.frame_for("node-17", last=1).columns
+        ['ts', 'mw', 'speed']
+        """
+        rows = {"start": start, "end": end, "last": last, "spine": spine, "full_names": full_names}
+        return self.at(as_of).frame_for(name, version, **rows, **options)
 
     # What is there
 
@@ -489,7 +580,7 @@ class Store(ManagedStore):
         if not isinstance(table, str):
             raise _arguments.wrong_type("table", table, "a table's name")
         _arguments.text("table", table)
-        options = _options(as_of=as_of)
+        options = read_options(as_of=as_of)
         return TableDescription(*self._open().describe(table, _arguments.key(key) or [], options))
 
     # Its life
@@ -549,6 +640,131 @@ class Store(ManagedStore):
             last=None if last is None else _arguments.count("last", last, most=_MOST_ROWS),
             full_names=None if full_names is None else _arguments.flag("full_names", full_names),
         )
+
+
+class StoreAt:
+    """A store as of one snapshot; :meth:`Store.at` makes it.
+
+    Attributes
+    ----------
+    snapshot : int
+        The snapshot's number.
+    """
+
+    __slots__ = ("_store", "snapshot")
+
+    def __init__(self, store: Store, snapshot: int) -> None:
+        self._store = store
+        self.snapshot = snapshot
+
+    @property
+    def models(self) -> Models:
+        """The models as of the snapshot."""
+        return Models(self._store, self.snapshot)
+
+    def join(self, *arguments: Any, **options: Any) -> Frame:
+        """Join as :meth:`Store.join` does, of this snapshot.
+
+        Parameters
+        ----------
+        *arguments, **options : as for a store
+            As it takes them, but for ``as_of`` and ``staleness``.
+
+        Returns
+        -------
+        Frame
+            The rows and columns that were asked for.
+
+        Raises
+        ------
+        InvalidRequest, NotFound, …
+            As it does.
+        """
+        return self._store.join(*arguments, **self._here(options))
+
+    def get_historical_features(self, *arguments: Any, **options: Any) -> Frame:
+        """Fill rows as :meth:`Store.get_historical_features` does, of this snapshot.
+
+        Parameters
+        ----------
+        *arguments, **options : as for a store
+            As it takes them, but for ``as_of`` and ``staleness``.
+
+        Returns
+        -------
+        Frame
+            The rows that were given, filled.
+
+        Raises
+        ------
+        InvalidRequest, NotFound, …
+            As it does.
+        """
+        return self._store.get_historical_features(*arguments, **self._here(options))
+
+    def explain(self, *arguments: Any, **options: Any) -> Explanation:
+        """Tell what a join would do, as :meth:`Store.explain` does, of this snapshot.
+
+        Parameters
+        ----------
+        *arguments, **options : as for a store
+            As it takes them, but for ``as_of`` and ``staleness``.
+
+        Returns
+        -------
+        Explanation
+            A dict, which prints as text.
+
+        Raises
+        ------
+        InvalidRequest, NotFound, …
+            As it does.
+        """
+        return self._store.explain(*arguments, **self._here(options))
+
+    def frame_for(self, name: str, version: Version = "latest", **options: Any) -> Frame:
+        """Join the features that a model was stored with, as :meth:`Store.frame_for` does.
+
+        Parameters
+        ----------
+        name : str
+            The model.
+        version : int or str, default "latest"
+            A number, an alias, or ``"latest"``.
+        **options
+            Which rows, and how, as :meth:`join` takes them.
+
+        Returns
+        -------
+        Frame
+            The key, and the features in the order in which they were stored.
+
+        Raises
+        ------
+        InvalidRequest, NotFound, …
+            As :meth:`Store.frame_for` does.
+        """
+        info = self.models.info(name, version)
+        if not info["features"]:
+            raise _arguments.invalid(
+                f"model `{name}`, version {info['version']}, was stored without features",
+                "store it with features=[…], or join them by name",
+            )
+        return self.join(features=info["features"], **options)
+
+    def __index__(self) -> int:
+        return self.snapshot
+
+    def __repr__(self) -> str:
+        return f"{self._store!r}.at({self.snapshot})"
+
+    def _here(self, options: dict[str, Any]) -> dict[str, Any]:
+        if wrong := {"as_of", "staleness"} & options.keys():
+            raise _arguments.invalid(
+                f"`{min(wrong)}` is given, and this is the store as of snapshot {self.snapshot}",
+                "leave it out, or ask the store itself",
+            )
+        return {**options, "as_of": self.snapshot, "staleness": FOREVER}
 
 
 def _joined(spec: object, tables: Tables | None, features: Sequence[str] | None) -> JoinSpec:
@@ -623,7 +839,7 @@ class TableDescription(_Told):
     """What a table is made of: a dict of ``rows``, ``columns``, ``files``, ``key``, which prints as text."""
 
 
-def _options(
+def read_options(
     *,
     timeout: object = None,
     threads: object = None,

@@ -11,6 +11,7 @@ mod errors;
 mod ffi;
 mod frame;
 mod managed;
+mod models;
 mod options;
 mod own;
 mod sequence;
@@ -44,6 +45,10 @@ mod _native {
     use super::managed::doctor;
     #[pymodule_export]
     use super::managed::init;
+    #[pymodule_export]
+    use super::models::Blobs;
+    #[pymodule_export]
+    use super::models::Models;
     #[pymodule_export]
     use super::options::Options;
     #[pymodule_export]

@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use hypostyle::{Error, JoinOptions, Result, Run, TransactionOptions, WriteMode, WriteOptions};
+use hypostyle::{Error, JoinOptions, ModelVersion, Result, Run, TransactionOptions, WriteMode, WriteOptions};
 use pyo3::prelude::*;
 
 use crate::batch::Batch;
 use crate::errors::OrRaise;
+use crate::models::{Given, new_model};
 use crate::options::seconds;
 use crate::store::{Store, json};
 use crate::wait::{Interrupted, wait_apart};
@@ -25,7 +26,8 @@ pub(crate) struct Transaction {
 #[pymethods]
 impl Transaction {
     #[new]
-    #[pyo3(signature = (store, tables, shared, base=None, timeout=None))]
+    #[expect(clippy::too_many_arguments, reason = "they are Python's named arguments")]
+    #[pyo3(signature = (store, tables, shared, base=None, timeout=None, models=Vec::new(), all_models=false))]
     fn new(
         py: Python<'_>,
         store: &Store,
@@ -33,10 +35,13 @@ impl Transaction {
         shared: Vec<String>,
         base: Option<u64>,
         timeout: Option<f64>,
+        models: Vec<String>,
+        all_models: bool,
     ) -> PyResult<Self> {
         let run = Arc::new(JoinOptions::default().new_run());
         let mut options = TransactionOptions::default();
         options.shared = shared;
+        (options.models, options.all_models) = (models, all_models);
         options.base = base;
         options.wait = timeout.map(|timeout| seconds("timeout", timeout)).transpose().or_raise(py)?;
         options.run = Some(Arc::clone(&run));
@@ -84,6 +89,26 @@ impl Transaction {
         self.change(py, move |transaction| transaction.compact(&table))
     }
 
+    /// Stores versions of models; their numbers.
+    fn put_models(&self, py: Python<'_>, models: Vec<Given>) -> PyResult<Vec<u64>> {
+        self.change(py, move |transaction| {
+            transaction.put_models(models.into_iter().map(new_model).collect::<Result<_>>()?)
+        })
+    }
+
+    /// Lets an alias lead to a version, or takes it away.
+    #[pyo3(signature = (name, alias, to=None))]
+    fn alias_model(&self, py: Python<'_>, name: String, alias: String, to: Option<&str>) -> PyResult<()> {
+        let to: Option<ModelVersion> = to.map(str::parse).transpose().or_raise(py)?;
+        self.change(py, move |transaction| transaction.alias_model(&name, &alias, to.as_ref()))
+    }
+
+    /// Takes a version away, or all; the numbers.
+    #[pyo3(signature = (name, version=None))]
+    fn remove_model(&self, py: Python<'_>, name: String, version: Option<u64>) -> PyResult<Vec<u64>> {
+        self.change(py, move |transaction| transaction.remove_model(&name, version))
+    }
+
     /// What was committed, as JSON.
     fn commit(&self, py: Python<'_>) -> PyResult<String> {
         let inner = Arc::clone(&self.inner);
@@ -100,17 +125,17 @@ impl Transaction {
 }
 
 impl Transaction {
-    fn change(
+    fn change<T: Send + 'static>(
         &self,
         py: Python<'_>,
-        work: impl FnOnce(&mut hypostyle::Transaction) -> Result<()> + Send + 'static,
-    ) -> PyResult<()> {
+        work: impl FnOnce(&mut hypostyle::Transaction) -> Result<T> + Send + 'static,
+    ) -> PyResult<T> {
         let inner = Arc::clone(&self.inner);
         let change = move || {
             let mut inner = inner.lock().map_err(|_| poisoned())?;
             work(inner.as_mut().ok_or_else(over)?)
         };
-        wait_apart(py, Some(&self.run), Interrupted::Finish(|()| None), change)
+        wait_apart(py, Some(&self.run), Interrupted::Finish(|_| None), change)
     }
 }
 

@@ -197,7 +197,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn bytes(text: &str) -> Result<u64, String> {
+pub(super) fn bytes(text: &str) -> Result<u64, String> {
     match text.parse::<ByteSize>() {
         Ok(ByteSize(0)) => Err("nothing fits into 0 bytes".to_owned()),
         Ok(ByteSize(bytes)) => Ok(bytes),

@@ -15,6 +15,7 @@ mod init;
 mod inspect;
 mod join;
 mod lock;
+mod model;
 mod preview;
 mod progress;
 mod root;
@@ -78,6 +79,7 @@ enum Verb {
     Diff(history::Diff),
     Tag(history::Tag),
     Lock(lock::Lock),
+    Model(model::Model),
     Compact(upkeep::Compact),
     Gc(upkeep::Gc),
     Repair(upkeep::Repair),
@@ -113,6 +115,7 @@ fn supervised(command: &Hypostyle) -> Result<u8> {
         Verb::Explain(explain) => explain.timeout(),
         Verb::Inspect(inspect) => inspect.timeout(),
         Verb::Doctor(doctor) => Some(doctor.timeout()),
+        Verb::Model(model) => model.timeout(),
         _ => None,
     };
     if let Some(descriptor) = command.common.report_to {
@@ -140,6 +143,7 @@ fn run(command: &Hypostyle) -> Result<()> {
         Verb::Diff(diff) => diff.run(common),
         Verb::Tag(tag) => tag.run(common),
         Verb::Lock(lock) => lock.run(common),
+        Verb::Model(model) => model.run(common),
         Verb::Compact(compact) => compact.run(common),
         Verb::Gc(gc) => gc.run(common),
         Verb::Repair(repair) => repair.run(common),

@@ -58,6 +58,30 @@ impl Files {
         attempt().map_err(|e| refused(path, e))
     }
 
+    /// Begins a file under a name that nobody has, to be written piece by piece.
+    pub(super) fn begin(&self, path: &Path) -> Result<File> {
+        let attempt = || -> io::Result<File> {
+            self.pass(Call::Create(path))?;
+            OpenOptions::new().write(true).create_new(true).open(path)
+        };
+        attempt().map_err(|e| refused(path, e))
+    }
+
+    /// Adds bytes to a file that was begun.
+    pub(super) fn append(&self, path: &Path, file: &mut File, bytes: &[u8]) -> Result<()> {
+        let attempt = self.pass(Call::Write(path, bytes)).and_then(|()| file.write_all(bytes));
+        attempt.map_err(|e| refused(path, e))
+    }
+
+    /// Begins to make the bytes of a file durable that was begun; whoever joins the thread knows that they are.
+    pub(super) fn begin_sync(&self, path: &Path, file: File) -> Result<Syncing> {
+        self.pass(Call::SyncFile(path)).map_err(|e| refused(path, e))?;
+        let (path, of) = (path.to_owned(), path.to_owned());
+        let thread = std::thread::Builder::new().name("hypostyle-sync".to_owned());
+        let sync = move || file.sync_all().map_err(|e| refused(&of, e));
+        thread.spawn(sync).map(Syncing).map_err(|e| Error::from_io(&path, e))
+    }
+
     /// Makes the names in a folder durable.
     pub(super) fn sync_folder(&self, path: &Path) -> Result<()> {
         let attempt = || -> io::Result<()> {
@@ -106,6 +130,17 @@ impl Files {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(e) => Err(refused(path, e)),
         }
+    }
+}
+
+/// A file whose bytes are being made durable.
+#[derive(Debug)]
+pub(super) struct Syncing(std::thread::JoinHandle<Result<()>>);
+
+impl Syncing {
+    /// Waits until they are.
+    pub(super) fn wait(self) -> Result<()> {
+        self.0.join().unwrap_or_else(|_| Err(Error::internal("the thread that syncs a file panicked")))
     }
 }
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::commit::{Wish, commit};
 use super::layout::Layout;
+use super::manifest::{Entry, names};
 use super::snapshot::Snapshot;
 use super::{Managed, unique};
 use crate::{Error, Result};
@@ -58,7 +59,7 @@ impl Managed {
             at_cutoff.map_or(newest.manifest.horizon, |number| number.max(newest.manifest.horizon));
         if options.remove && horizon > newest.manifest.horizon {
             let wish = Wish { horizon: Some(horizon), ..Wish::new(format!("gc before {horizon}")) };
-            commit(self.ground(), &wish, |_| Ok(Default::default()))?;
+            commit(self.ground()?, &wish, |_| Ok(Default::default()))?;
         }
         // Gone for the grace are those that a snapshot of the cutoff said to be gone.
         let newest = self.newest()?;
@@ -114,10 +115,8 @@ impl Managed {
         let mut needed = BTreeSet::new();
         let whole = |number: u64, needed: &mut BTreeSet<PathBuf>| -> Result<()> {
             let snapshot = Snapshot::read(&self.layout, &self.kept, number)?;
-            for (name, table) in snapshot.tables()? {
-                for file in &table.files {
-                    needed.insert(self.layout.data(&name, &file.name)?);
-                }
+            for (name, entry) in snapshot.entries("")? {
+                self.needed_by(&name, &entry, needed)?;
             }
             self.needed_to_read(&snapshot, needed)
         };
@@ -125,12 +124,9 @@ impl Managed {
         // Of the later ones only what they changed is new.
         for number in gone + 1..=newest.number() {
             let snapshot = Snapshot::read(&self.layout, &self.kept, number)?;
-            for (entry_name, entry) in &snapshot.manifest.changes {
-                let name = entry_name.strip_prefix(super::manifest::names::TABLE);
-                if let (Some(name), Some(super::manifest::Entry::Table(table))) = (name, entry) {
-                    for file in &table.files {
-                        needed.insert(self.layout.data(name, &file.name)?);
-                    }
+            for (name, entry) in snapshot.changes()? {
+                if let Some(entry) = entry {
+                    self.needed_by(&name, &entry, &mut needed)?;
                 }
             }
             self.needed_to_read(&snapshot, &mut needed)?;
@@ -141,11 +137,29 @@ impl Managed {
         Ok(needed)
     }
 
+    /// The files that an entry names.
+    fn needed_by(&self, entry_name: &str, entry: &Entry, needed: &mut BTreeSet<PathBuf>) -> Result<()> {
+        match (entry, entry_name.strip_prefix(names::TABLE)) {
+            (Entry::Table(table), Some(name)) => {
+                for file in &table.files {
+                    needed.insert(self.layout.data(name, &file.name)?);
+                }
+            }
+            (Entry::Model(model), _) => {
+                for version in &model.versions {
+                    needed.insert(self.layout.pack(&version.file)?);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
     /// The manifests and the checkpoint that a snapshot is read from.
     fn needed_to_read(&self, snapshot: &Snapshot<'_>, needed: &mut BTreeSet<PathBuf>) -> Result<()> {
         needed.insert(self.layout.snapshot(snapshot.number()));
         needed.extend(snapshot.manifest.recent.values().map(|number| self.layout.snapshot(*number)));
-        if let Some(checkpoint) = &snapshot.manifest.checkpoint {
+        for checkpoint in snapshot.manifest.checkpoint.iter().chain(&snapshot.manifest.lists) {
             needed.insert(self.layout.checkpoint(&checkpoint.file)?);
         }
         Ok(())
@@ -176,6 +190,9 @@ impl Managed {
         look(&self.layout.checkpoints(), grace, &|name| {
             Layout::checkpoint_number(name).map(What::Checkpoint)
         })?;
+        if self.layout.models().is_dir() {
+            look(&self.layout.models(), grace, &|name| Layout::pack_fence(name).map(What::Data))?;
+        }
         for entry in list(self.layout.root())? {
             let is_table =
                 entry.file_name().to_str().is_some_and(|name| super::layout::check_table_name(name).is_ok());

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::commit::{Wish, commit};
 use super::layout::check_tag;
 use super::manifest::{Entry, Manifest, TableEntry, names};
+use super::models::ModelEntry;
 use super::snapshot::Snapshot;
 use super::{AsOf, Managed, as_of, unique};
 use crate::{Error, Result};
@@ -29,6 +30,9 @@ pub struct SnapshotReport {
     pub commit: String,
     /// The tables that it changed.
     pub tables: Vec<String>,
+    /// The models that it changed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<String>,
     /// The tags that it has now.
     pub tags: Vec<String>,
 }
@@ -59,6 +63,21 @@ pub struct Difference {
     pub to: u64,
     /// The tables that differ.
     pub tables: BTreeMap<String, TableChange>,
+    /// The models that differ.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub models: BTreeMap<String, ModelChange>,
+}
+
+/// What became of one model between two snapshots.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ModelChange {
+    /// Versions that came.
+    pub versions_added: Vec<u64>,
+    /// Versions that went.
+    pub versions_removed: Vec<u64>,
+    /// Aliases that came, went or moved.
+    pub aliases: Vec<String>,
 }
 
 impl Managed {
@@ -77,10 +96,12 @@ impl Managed {
                 break;
             }
             let snapshot = Snapshot::read(&self.layout, &self.kept, number)?;
-            let tables = changed_tables(&snapshot.manifest);
+            let changes = snapshot.changes()?;
+            let tables = changed(&changes, names::TABLE);
             if table.is_none_or(|table| tables.iter().any(|name| name == table)) {
                 let tags = tags.get(&number).cloned().unwrap_or_default();
-                reports.push(report(&snapshot.manifest, tables, tags));
+                let models = changed(&changes, names::MODEL);
+                reports.push(report(&snapshot.manifest, tables, models, tags));
             }
         }
         Ok(reports)
@@ -97,14 +118,15 @@ impl Managed {
             (before != after).then(|| (name.clone(), difference(before, after)))
         };
         let tables = all.into_iter().filter_map(change).collect();
-        Ok(Difference { from: from.number(), to: to.number(), tables })
+        let models = models_between(&from.models()?, &to.models()?);
+        Ok(Difference { from: from.number(), to: to.number(), tables, models })
     }
 
     /// Names a snapshot, the newest if none is given; it is then kept. `replace` moves a tag.
     pub(crate) fn tag(&self, tag: &str, as_of: Option<&AsOf>, replace: bool) -> Result<u64> {
         check_tag(tag)?;
         let mut tagged = 0;
-        commit(self.ground(), &Wish::new(format!("tag {tag}")), |head| {
+        commit(self.ground()?, &Wish::new(format!("tag {tag}")), |head| {
             tagged = match as_of {
                 Some(as_of) => as_of::resolve(self, head, as_of)?.number(),
                 None => head.number(),
@@ -124,7 +146,7 @@ impl Managed {
     /// Takes a tag away; its snapshot is then kept no longer than others.
     pub(crate) fn untag(&self, tag: &str) -> Result<()> {
         check_tag(tag)?;
-        commit(self.ground(), &Wish::new(format!("untag {tag}")), |head| match head.tag(tag)? {
+        commit(self.ground()?, &Wish::new(format!("untag {tag}")), |head| match head.tag(tag)? {
             Some(_) => Ok([(names::tag(tag), None)].into()),
             None => Err(Error::not_found(format!("there is no tag `{tag}`"))),
         })
@@ -148,12 +170,16 @@ impl Managed {
     }
 }
 
-pub(super) fn changed_tables(manifest: &Manifest) -> Vec<String> {
-    let names = manifest.changes.keys().filter_map(|name| name.strip_prefix(names::TABLE));
-    names.map(str::to_owned).collect()
+fn changed(changes: &BTreeMap<String, Option<Entry>>, prefix: &str) -> Vec<String> {
+    changes.keys().filter_map(|name| name.strip_prefix(prefix)).map(str::to_owned).collect()
 }
 
-fn report(manifest: &Manifest, tables: Vec<String>, tags: Vec<String>) -> SnapshotReport {
+fn report(
+    manifest: &Manifest,
+    tables: Vec<String>,
+    models: Vec<String>,
+    tags: Vec<String>,
+) -> SnapshotReport {
     SnapshotReport {
         number: manifest.number,
         time: unique::moment(manifest.time),
@@ -162,8 +188,32 @@ fn report(manifest: &Manifest, tables: Vec<String>, tags: Vec<String>) -> Snapsh
         what: manifest.what.clone(),
         commit: manifest.commit.clone(),
         tables,
+        models,
         tags,
     }
+}
+
+fn models_between(
+    before: &BTreeMap<String, ModelEntry>,
+    after: &BTreeMap<String, ModelEntry>,
+) -> BTreeMap<String, ModelChange> {
+    let none = ModelEntry::default();
+    let all: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let change = |name: &String| {
+        let (before, after) = (before.get(name).unwrap_or(&none), after.get(name).unwrap_or(&none));
+        let numbers = |model: &ModelEntry| model.versions.iter().map(|v| v.version).collect::<BTreeSet<_>>();
+        let (old, new) = (numbers(before), numbers(after));
+        let aliases: BTreeSet<&String> = before.aliases.keys().chain(after.aliases.keys()).collect();
+        let moved =
+            aliases.into_iter().filter(|alias| before.aliases.get(*alias) != after.aliases.get(*alias));
+        let change = ModelChange {
+            versions_added: new.difference(&old).copied().collect(),
+            versions_removed: old.difference(&new).copied().collect(),
+            aliases: moved.cloned().collect(),
+        };
+        (before.changed != after.changed).then(|| (name.clone(), change))
+    };
+    all.into_iter().filter_map(change).collect()
 }
 
 fn difference(before: Option<&TableEntry>, after: Option<&TableEntry>) -> TableChange {

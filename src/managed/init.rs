@@ -152,6 +152,7 @@ pub(super) fn with(root: &Path, coordination: &Coordination, files: &Files) -> R
         checkpoint: None,
         recent: Default::default(),
         changes: Default::default(),
+        lists: Vec::new(),
     };
     // Another `init` at the same time may have made it, just as well.
     let (coordination, cluster) = begin(coordination, &layout, files, &first)?;

@@ -7,7 +7,8 @@
 //!     store.json                 what kind of store this is; whoever links it here has made the store
 //!     snapshots/00…042.manifest  one a commit; whoever links number N+1 has committed
 //!     snapshots/00…042-….manifest  with etcd, the same under the name that is committed; the number's name follows
-//!     checkpoints/00…040-….list  all tables as of a snapshot, for manifests to build upon
+//!     checkpoints/00…040-….list  all entries as of a snapshot, or what one changed, for manifests to build upon
+//!     models/17-4f0c….pack       versions of models, one behind the other: `models/pack.rs` has the form
 //!     staging/                   manifests that are being written
 //!     head                       a number near the newest snapshot's: a hint, never trusted
 //!     locks/                     of the lock crate
@@ -89,6 +90,34 @@ impl Layout {
         Ok(self.checkpoints().join(name))
     }
 
+    pub(super) fn models(&self) -> PathBuf {
+        self.meta().join("models")
+    }
+
+    /// Where a file of models lies below the root.
+    pub(super) fn pack_below(name: &str) -> String {
+        format!("{META}/models/{name}")
+    }
+
+    pub(super) fn pack_name(fence: u64, unique: &str) -> String {
+        format!("{fence}-{unique}.pack")
+    }
+
+    /// A file of models by its name, which comes from a manifest.
+    pub(super) fn pack(&self, name: &str) -> Result<PathBuf> {
+        match Self::pack_fence(name) {
+            Some(_) => Ok(self.models().join(name)),
+            None => {
+                Err(Error::corrupt(format!("the manifest names a file of models {name:?}, which cannot be")))
+            }
+        }
+    }
+
+    /// The fence of the writer of a file that has a name as [`Self::pack_name`] makes them.
+    pub(super) fn pack_fence(name: &str) -> Option<u64> {
+        fence_of(name.strip_suffix(".pack")?)
+    }
+
     pub(super) fn staging(&self) -> PathBuf {
         self.meta().join("staging")
     }
@@ -126,15 +155,42 @@ impl Layout {
 
     /// The fence of the writer of a file that has a name as [`Self::data_name`] makes them.
     pub(super) fn data_fence(name: &str) -> Option<u64> {
-        let (fence, unique) = name.strip_suffix(".parquet")?.split_once('-')?;
-        let is_unique = unique.len() == 32 && unique.bytes().all(|b| b.is_ascii_hexdigit());
-        fence.parse().ok().filter(|_| is_unique)
+        fence_of(name.strip_suffix(".parquet")?)
     }
 
     /// The snapshot of a checkpoint that has a name as [`Self::checkpoint_name`] makes them.
     pub(super) fn checkpoint_number(name: &str) -> Option<u64> {
         name.strip_suffix(".list")?.split_once('-')?.0.parse().ok()
     }
+}
+
+fn fence_of(stem: &str) -> Option<u64> {
+    let (fence, unique) = stem.split_once('-')?;
+    let is_unique = unique.len() == 32 && unique.bytes().all(|b| b.is_ascii_hexdigit());
+    fence.parse().ok().filter(|_| is_unique)
+}
+
+/// Refuses what cannot be a model's name: part of a path, of a flag, or of a manifest's line.
+pub(super) fn check_model_name(name: &str) -> Result<()> {
+    let is_sound = name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+        && !name.contains("..");
+    check_length(name, "model")?;
+    match is_sound {
+        true => Ok(()),
+        false => Err(Error::invalid(format!("`{}` is no model name", crate::output::shortened(name, 80)))
+            .hint(
+                "a name has letters, digits, `_`, `-` and single dots, and begins with a letter or a digit",
+            )),
+    }
+}
+
+/// Refuses what cannot be an alias: it could be taken for a version.
+pub(super) fn check_alias(name: &str) -> Result<()> {
+    if name == "latest" {
+        return Err(Error::invalid("`latest` is no alias: it is always the newest version"));
+    }
+    check_word(name, "alias")
 }
 
 /// Refuses what cannot be a table's name, in a store that writes.
@@ -147,14 +203,20 @@ pub(super) fn check_tag(name: &str) -> Result<()> {
     check_word(name, "tag")
 }
 
-fn check_word(name: &str, what: &str) -> Result<()> {
-    let shown = crate::output::shortened(name, 80);
-    if name.len() > LONGEST_NAME {
-        return Err(Error::invalid(format!(
-            "`{shown}` is no {what} name: it has {} bytes, and at most {LONGEST_NAME} are allowed",
-            name.len()
-        )));
+fn check_length(name: &str, what: &str) -> Result<()> {
+    if name.len() <= LONGEST_NAME {
+        return Ok(());
     }
+    Err(Error::invalid(format!(
+        "`{}` is no {what} name: it has {} bytes, and at most {LONGEST_NAME} are allowed",
+        crate::output::shortened(name, 80),
+        name.len()
+    )))
+}
+
+fn check_word(name: &str, what: &str) -> Result<()> {
+    check_length(name, what)?;
+    let shown = crate::output::shortened(name, 80);
     if !crate::spec::is_identifier(name) || name.starts_with('_') {
         return Err(Error::invalid(format!("`{shown}` is no {what} name"))
             .hint("a name has letters, digits and `_`, and begins with a letter"));
@@ -188,6 +250,33 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_a_model_or_an_alias_is_refused() {
+        let long = "x".repeat(300);
+        for (name, model, alias) in [
+            ("node_17", true, true),
+            ("node-17", true, false),
+            ("17.b", true, false),
+            ("production", true, true),
+            ("latest", true, false),
+            ("3", true, false),
+            ("", false, false),
+            ("a/b", false, false),
+            ("..", false, false),
+            ("a..b", false, false),
+            (".a", false, false),
+            ("-a", false, false),
+            ("a\0b", false, false),
+            ("a b", false, false),
+            ("a\"b", false, false),
+            ("é", false, false),
+            (long.as_str(), false, false),
+        ] {
+            assert_eq!(check_model_name(name).is_ok(), model, "{name:?}");
+            assert_eq!(check_alias(name).is_ok(), alias, "{name:?}");
+        }
+    }
+
+    #[test]
     fn a_manifest_cannot_name_files_elsewhere() {
         let layout = Layout::of(Path::new("root"));
         let fits = Layout::data_name("wind", 7, &"0f".repeat(16));
@@ -199,5 +288,9 @@ mod tests {
         assert_eq!(Layout::data_fence("mine.parquet"), None);
         assert_eq!(Layout::snapshot_number(layout.snapshot(12).file_name().unwrap()), Some(12));
         assert!(layout.checkpoint("../x").is_err());
+        assert!(layout.pack(&Layout::pack_name(7, &"0f".repeat(16))).is_ok());
+        for name in ["7-../../x.pack", "../7-0f.pack", "a.pack", ""] {
+            assert!(layout.pack(name).is_err(), "{name}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The locks of those who write, as the store takes, shows and breaks them.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -12,6 +13,77 @@ use super::layout::Layout;
 use super::manifest::{Entry, names};
 use super::snapshot::Snapshot;
 use crate::{Error, ErrorKind, Result};
+
+/// What stands before a model's name among the locks: a table and a model may have the same name.
+const MODEL: &str = "model:";
+
+/// All models: held shared by whoever holds some of them, exclusively by whoever writes many at once.
+const ALL_MODELS: &str = "models:";
+
+/// So many models are locked by their names; whoever writes more locks all.
+const BY_NAME: usize = 32;
+
+/// What is locked of models.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum ModelLocks {
+    #[default]
+    None,
+    Named(BTreeSet<String>),
+    All,
+}
+
+impl ModelLocks {
+    pub(super) fn of(names: &[String], all: bool) -> Self {
+        match names.len() {
+            _ if all => Self::All,
+            0 => Self::None,
+            1..=BY_NAME => Self::Named(names.iter().cloned().collect()),
+            _ => Self::All,
+        }
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        match self {
+            Self::None => false,
+            Self::Named(names) => names.contains(name),
+            Self::All => true,
+        }
+    }
+
+    fn resources(&self) -> Vec<(String, Mode)> {
+        match self {
+            Self::None => Vec::new(),
+            Self::All => vec![(ALL_MODELS.to_owned(), Mode::Exclusive)],
+            Self::Named(names) => {
+                let named = names.iter().map(|name| (format!("{MODEL}{name}"), Mode::Exclusive));
+                named.chain([(ALL_MODELS.to_owned(), Mode::Shared)]).collect()
+            }
+        }
+    }
+}
+
+/// The fence under which a resource was written last.
+fn written_under(snapshot: &Snapshot<'_>, resource: &str) -> Result<u64> {
+    match resource.strip_prefix(MODEL) {
+        _ if resource == ALL_MODELS => Ok(0),
+        Some(model) => Ok(snapshot.model(model)?.map_or(0, |model| model.fence)),
+        None => Ok(snapshot.table(resource)?.map_or(0, |table| table.fence)),
+    }
+}
+
+/// An error about a resource, which it names.
+fn about(error: Error, resource: &str) -> Error {
+    match resource.strip_prefix(MODEL) {
+        _ if resource == ALL_MODELS => error,
+        Some(model) => {
+            let message = format!("model `{model}`: {}", error.message());
+            let hint = error.hint_text().map(str::to_owned);
+            let named = Error::new(error.kind(), message);
+            hint.into_iter().fold(named, Error::hint)
+        }
+        None => error.table(resource),
+    }
+}
 
 /// How long a writer waits for others, unless it says.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -43,19 +115,32 @@ pub struct LockReport {
     pub seconds: u64,
 }
 
-/// Where the locks are granted.
-pub(super) struct Place(Box<dyn Locks>);
+/// Where the locks are granted, or why none are: then the store can be read and not written.
+pub(super) struct Place(Result<Box<dyn Locks>, LockError>);
 
 impl Place {
     /// By this machine.
     pub(super) fn local(layout: &Layout) -> Result<Self> {
-        Ok(Self(Box::new(LocalLocks::open(layout.locks()).map_err(from_lock)?)))
+        match LocalLocks::open(layout.locks()) {
+            Ok(locks) => Ok(Self(Ok(Box::new(locks)))),
+            // Somebody else writes it, where it lies; here it is seen through a mount.
+            Err(error @ LockError::Unsupported { .. }) => Ok(Self(Err(error))),
+            Err(error) => Err(from_lock(error)),
+        }
+    }
+
+    /// The locks.
+    pub(super) fn get(&self) -> Result<&dyn Locks> {
+        match &self.0 {
+            Ok(locks) => Ok(locks.as_ref()),
+            Err(error) => Err(from_lock(error.clone())),
+        }
     }
 
     /// By a coordinator.
     #[cfg(feature = "etcd")]
     pub(super) fn by(locks: impl Locks + 'static) -> Self {
-        Self(Box::new(locks))
+        Self(Ok(Box::new(locks)))
     }
 }
 
@@ -71,19 +156,21 @@ impl Grant {
         managed: &Managed,
         exclusive: &[String],
         shared: &[String],
+        models: &ModelLocks,
         wait: Option<Duration>,
     ) -> Result<Self> {
         let of = |names: &'_ [String], mode| {
             names.iter().map(move |name| (name.clone(), mode)).collect::<Vec<_>>()
         };
-        let set = LockSet::new([of(exclusive, Mode::Exclusive), of(shared, Mode::Shared)].concat());
+        let tables = [of(exclusive, Mode::Exclusive), of(shared, Mode::Shared)];
+        let set = LockSet::new([tables.concat(), models.resources()].concat());
         let set = set.map_err(from_lock)?;
         if !managed.point.compares_proofs() {
             // Locks that this machine forgot must not be given out with old fences.
             let on_record = on_record(&managed.newest()?, &set)?;
-            managed.locks.0.ensure_beyond(on_record).map_err(from_lock)?;
+            managed.locks.get()?.ensure_beyond(on_record).map_err(from_lock)?;
         }
-        managed.locks.0.acquire(&set, wait.unwrap_or(PATIENCE)).map(Self).map_err(from_lock)
+        managed.locks.get()?.acquire(&set, wait.unwrap_or(PATIENCE)).map(Self).map_err(from_lock)
     }
 
     /// What a commit point compares that can.
@@ -95,17 +182,16 @@ impl Grant {
     /// grants the locks has forgotten what was granted before.
     pub(super) fn compare(&self, newest: &Snapshot<'_>) -> Result<()> {
         for (name, _) in self.0.set().iter() {
-            let on_record = newest.table(name)?.map_or(0, |table| table.fence);
+            let on_record = written_under(newest, name)?;
             if on_record <= self.fence() {
                 continue;
             }
-            return Err(Error::corrupt(format!(
-                "the fence granted is {}, and the table was written under {on_record}: what grants the locks was \
-                 wiped, or is another one",
+            let error = Error::corrupt(format!(
+                "the fence granted is {}, and it was written under {on_record}: what grants the locks was wiped, or \
+                 is another one",
                 self.fence()
-            ))
-            .table(name)
-            .hint("`hypostyle repair` says what can be done"));
+            ));
+            return Err(about(error.hint("`hypostyle repair` says what can be done"), name));
         }
         Ok(())
     }
@@ -133,12 +219,12 @@ impl Grant {
             0
         } else {
             self.0.check().map_err(from_lock)?;
-            managed.locks.0.newest_exclusive(&tables).map_err(from_lock)?.0
+            managed.locks.get()?.newest_exclusive(&tables).map_err(from_lock)?.0
         };
         for name in tables {
             let floor = head.floor(name)?.max(newest);
             if self.fence() < floor {
-                return Err(stale(self.fence(), floor).table(name));
+                return Err(about(stale(self.fence(), floor), name));
             }
         }
         Ok(())
@@ -149,8 +235,7 @@ impl Grant {
 fn on_record(newest: &Snapshot<'_>, set: &LockSet) -> Result<Fence> {
     let mut on_record = 0;
     for (name, _) in set.iter() {
-        on_record =
-            on_record.max(newest.floor(name)?).max(newest.table(name)?.map_or(0, |table| table.fence));
+        on_record = on_record.max(newest.floor(name)?).max(written_under(newest, name)?);
     }
     Ok(Fence(on_record))
 }
@@ -184,23 +269,26 @@ impl Managed {
             seconds: ticket.since.elapsed().unwrap_or_default().as_secs(),
             id: ticket.id,
         };
-        Ok(self.locks.0.list().map_err(from_lock)?.into_iter().map(report).collect())
+        Ok(self.locks.get()?.list().map_err(from_lock)?.into_iter().map(report).collect())
     }
 
     /// Breaks a lock. What its holder is about to commit is refused from here on: a commit of our own raises the
     /// least fence that may write, before anybody else is granted the tables.
     pub(crate) fn break_lock(&self, id: &str) -> Result<u64> {
-        let condemned = self.locks.0.condemn(id).map_err(from_lock)?;
-        let tables: Vec<String> = condemned.ticket.set.iter().map(|(name, _)| name.to_owned()).collect();
+        let condemned = self.locks.get()?.condemn(id).map_err(from_lock)?;
+        // Whoever holds some models holds all of them shared: others who do so are none of this.
+        let is_meant = |name: &str, mode| name != ALL_MODELS || mode == Mode::Exclusive;
+        let set = condemned.ticket.set.iter().filter(|(name, mode)| is_meant(name, *mode));
+        let tables: Vec<String> = set.map(|(name, _)| name.to_owned()).collect();
         let floor = condemned.floor.0;
         let wish =
             Wish::new(format!("break the lock of {} on {}", condemned.ticket.owner, tables.join(", ")));
-        let made = commit(self.ground(), &wish, |head| {
+        let made = commit(self.ground()?, &wish, |head| {
             let floor =
                 |name: &String| Ok((names::floor(name), Some(Entry::Floor(floor.max(head.floor(name)?)))));
             tables.iter().map(floor).collect()
         })?;
-        self.locks.0.free(&condemned).map_err(from_lock)?;
+        self.locks.get()?.free(&condemned).map_err(from_lock)?;
         Ok(made.number)
     }
 }

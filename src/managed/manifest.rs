@@ -11,6 +11,7 @@ use std::path::Path;
 use hypostyle_engine::KeyPoint;
 use serde::{Deserialize, Serialize};
 
+use super::models::ModelEntry;
 use crate::{Error, Result};
 
 /// More than this is no manifest.
@@ -38,8 +39,12 @@ pub(super) struct Manifest {
     pub(super) checkpoint: Option<Checkpoint>,
     /// Entries that changed since the checkpoint, and in which snapshot they did last.
     pub(super) recent: BTreeMap<String, u64>,
-    /// What this commit changed; `None` takes an entry away.
+    /// What this commit changed; `None` takes an entry away. Empty if that is too much to stand here: then the last of
+    /// the lists has it.
     pub(super) changes: BTreeMap<String, Option<Entry>>,
+    /// What commits changed since the checkpoint that changed much: each a list by itself, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) lists: Vec<Checkpoint>,
 }
 
 /// A list of all entries, in blocks that are read one by one.
@@ -49,6 +54,9 @@ pub(super) struct Checkpoint {
     pub(super) number: u64,
     pub(super) file: String,
     pub(super) blocks: Vec<Block>,
+    /// The last name in it, if it has but what one commit changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) last: Option<String>,
 }
 
 /// Some neighbouring entries of a checkpoint.
@@ -70,6 +78,7 @@ pub(super) enum Entry {
     Tag(u64),
     /// Fences below this one are refused for the table of that name.
     Floor(u64),
+    Model(ModelEntry),
 }
 
 /// A table as of a snapshot.
@@ -178,6 +187,7 @@ impl TableEntry {
 pub(super) mod names {
     pub(in super::super) const TABLE: &str = "table/";
     pub(in super::super) const TAG: &str = "tag/";
+    pub(in super::super) const MODEL: &str = "model/";
 
     pub(in super::super) fn table(name: &str) -> String {
         format!("{TABLE}{name}")
@@ -185,6 +195,10 @@ pub(super) mod names {
 
     pub(in super::super) fn tag(name: &str) -> String {
         format!("{TAG}{name}")
+    }
+
+    pub(in super::super) fn model(name: &str) -> String {
+        format!("{MODEL}{name}")
     }
 
     pub(in super::super) fn floor(name: &str) -> String {
@@ -252,6 +266,7 @@ mod tests {
             checkpoint: None,
             recent: BTreeMap::from([("table/wind".to_owned(), 7)]),
             changes: changes.into(),
+            lists: Vec::new(),
         }
     }
 

@@ -16,6 +16,7 @@ mod init;
 mod layout;
 mod locks;
 mod manifest;
+mod models;
 mod repair;
 mod snapshot;
 #[cfg(test)]
@@ -42,10 +43,12 @@ use snapshot::{Kept, Snapshot};
 
 pub use as_of::AsOf;
 pub use gc::{GcOptions, GcReport};
-pub use history::{Difference, SnapshotReport, TableChange};
+pub use history::{Difference, ModelChange, SnapshotReport, TableChange};
 pub use init::{Coordination, Initialized, init};
 pub use locks::LockReport;
 pub(crate) use locks::from_lock;
+pub(crate) use models::{Card, FoundModel, unpack};
+pub use models::{ModelData, ModelInfo, ModelKind, ModelReport, ModelVersion, NewModel, PutOptions};
 pub use repair::{Finding, RepairReport};
 pub use transaction::{Committed, Transaction, TransactionOptions, WriteMode, WriteOptions};
 
@@ -107,8 +110,11 @@ impl Managed {
         }))
     }
 
-    fn ground(&self) -> Ground<'_> {
-        Ground { layout: &self.layout, files: &self.files, kept: &self.kept, point: self.point.as_ref() }
+    /// What a commit needs; where locks do not hold, commits do not either.
+    fn ground(&self) -> Result<Ground<'_>> {
+        self.locks.get()?;
+        let Self { layout, files, kept, point, .. } = self;
+        Ok(Ground { layout, files, kept, point: point.as_ref() })
     }
 
     /// The newest snapshot, for those who are about to change something.
@@ -142,7 +148,12 @@ impl Managed {
 
     /// The tables of the snapshot that a reader asks for.
     pub(crate) fn view(&self, as_of: Option<&AsOf>, staleness: Duration) -> Result<View<'_>> {
-        let staleness = if as_of.is_some() { Duration::ZERO } else { staleness };
+        // A snapshot by its number is what it is; what a time or a tag means may have changed.
+        let staleness = match as_of {
+            None => staleness,
+            Some(AsOf::Snapshot(number)) if *number <= self.known.load(Ordering::Acquire) => staleness,
+            Some(_) => Duration::ZERO,
+        };
         let (newest, known_at) = self.newest_to_read(staleness)?;
         let snapshot = match as_of {
             None => newest,
@@ -151,9 +162,14 @@ impl Managed {
         Ok(View { managed: self, snapshot, known_at })
     }
 
+    /// Where the store lies.
+    pub(crate) fn root(&self) -> &Path {
+        self.layout.root()
+    }
+
     /// How a table's files are read, where the caller leaves it open: published files never change, so those on
     /// local disks are mapped.
-    fn io_mode(&self, asked: IoMode) -> IoMode {
+    pub(crate) fn io_mode(&self, asked: IoMode) -> IoMode {
         match asked {
             IoMode::Auto if self.medium.may_map() => IoMode::Mmap,
             asked => asked,

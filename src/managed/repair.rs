@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use hypostyle_io::{Immutable, IoMode};
 use serde::Serialize;
 
 use super::commit::{Wish, commit};
 use super::layout::Layout;
 use super::manifest::{Entry, Manifest, names};
+use super::models::VersionEntry;
 use super::snapshot::Snapshot;
 use super::{Managed, head};
 use crate::{Error, Result};
@@ -94,6 +96,7 @@ impl Managed {
         let apply = apply && is_sound;
         if let Ok(snapshot) = Snapshot::read(&self.layout, &self.kept, newest) {
             self.look_at_tables(&snapshot, apply, &mut report)?;
+            self.look_at_models(&snapshot, &mut report);
         } else {
             report.actions.push(format!(
                 "nothing: put a copy of the manifest of snapshot {newest} back, or read older snapshots with --as-of"
@@ -135,7 +138,7 @@ impl Managed {
                         .push(format!("take table `{name}` back to what it was in snapshot {number}"));
                     if apply {
                         let wish = Wish::new(format!("repair {name} as of {number}"));
-                        commit(self.ground(), &wish, |head| {
+                        commit(self.ground()?, &wish, |head| {
                             let mut whole = whole.clone();
                             whole.changed = head.number() + 1;
                             // What was refused before stays so.
@@ -148,6 +151,50 @@ impl Managed {
                 None => report.actions.push(format!(
                     "nothing for table `{name}`: no version of it is whole; restore its files"
                 )),
+            }
+        }
+        Ok(())
+    }
+
+    /// What is damaged of a model cannot be brought back here, since each version stands in one place alone.
+    fn look_at_models(&self, snapshot: &Snapshot<'_>, report: &mut RepairReport) {
+        let models = match snapshot.models() {
+            Ok(models) => models,
+            Err(error) => return report.find(&error),
+        };
+        for (name, model) in models {
+            for version in &model.versions {
+                let Err(error) = self.look_at_version(version) else { continue };
+                let what = format!("model `{name}`, version {}", version.version);
+                report.findings.push(Finding {
+                    table: None,
+                    path: error.file_path().map(|path| path.display().to_string()),
+                    what: format!("{what}: {}", error.message()),
+                });
+                report.actions.push(format!("nothing for {what}: restore its file, or remove the version"));
+            }
+        }
+    }
+
+    fn look_at_version(&self, version: &VersionEntry) -> Result<()> {
+        let path = self.layout.pack(&version.file)?;
+        let file = Immutable::new(&path, IoMode::Pread);
+        let (card, checksum) = version.card;
+        let card_at = version.at.checked_sub(u64::from(card));
+        let card_at =
+            card_at.ok_or_else(|| Error::corrupt("its card would lie before its file").path(&path))?;
+        for (at, bytes, checksum) in
+            [(card_at, u64::from(card), checksum), (version.at, version.bytes, version.checksum)]
+        {
+            let mut hasher = crc32fast::Hasher::new();
+            let mut done = 0;
+            while done < bytes {
+                let many = (bytes - done).min(4 << 20);
+                hasher.update(&file.read(at + done, usize::try_from(many).unwrap_or(0))?);
+                done += many;
+            }
+            if hasher.finalize() != checksum {
+                return Err(Error::corrupt("its checksum does not fit").path(&path));
             }
         }
         Ok(())
@@ -203,6 +250,9 @@ impl Managed {
             if let Some(fault) = self.faults(&name, &table)?.into_iter().next() {
                 return Err(Error::corrupt(fault.what).table(name));
             }
+        }
+        for version in newest.models()?.values().flat_map(|model| &model.versions) {
+            self.look_at_version(version)?;
         }
         Ok(newest.number())
     }

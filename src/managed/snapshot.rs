@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
-use super::checkpoint;
+use super::checkpoint::{self, Loaded};
 use super::commit::Newest;
 use super::layout::Layout;
-use super::manifest::{Entry, Manifest, TableEntry, names};
+use super::manifest::{Block, Checkpoint, Entry, Manifest, TableEntry, names};
+use super::models::ModelEntry;
 use crate::{Error, ErrorKind, Result};
 
 /// Manifests that are kept in memory; each is some kilobytes.
@@ -15,6 +16,9 @@ const MOST: usize = 256;
 /// Entries of checkpoints that are kept in memory.
 const MOST_ENTRIES: usize = 1 << 14;
 
+/// Blocks of checkpoints and lists that are kept in memory, of 32 KiB or a little more.
+const MOST_BLOCKS: usize = 512;
+
 /// What was read of manifests and checkpoints.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
@@ -22,8 +26,13 @@ pub(super) struct Kept {
     /// The newest, as a commit point gave it: its file may have another name than its number's.
     newest: Mutex<Option<(Arc<Manifest>, u32)>>,
     /// By the checkpoint's file and the entry's name.
-    entries: Mutex<HashMap<(String, String), Option<Entry>>>,
+    entries: Mutex<HashMap<(String, String), Found>>,
+    /// By the file and the block's place in it.
+    blocks: Mutex<HashMap<(String, u64), Arc<Loaded>>>,
 }
+
+/// What a list says of an entry, if it has it: `None` within says that it was taken away.
+type Found = Option<Option<Entry>>;
 
 impl Kept {
     /// A snapshot's manifest and its checksum.
@@ -98,18 +107,27 @@ impl<'s> Snapshot<'s> {
 
     /// The entry of that name.
     pub(super) fn entry(&self, name: &str) -> Result<Option<Entry>> {
+        // What changed after a list was made stands in no list.
         if let Some(changed) = self.manifest.recent.get(name) {
             return self.changed_in(*changed, name);
         }
-        let Some(checkpoint) = &self.manifest.checkpoint else { return Ok(None) };
-        let Some(block) = checkpoint.block_of(name) else { return Ok(None) };
-        let place = (checkpoint.file.clone(), name.to_owned());
-        let poisoned = |_| Error::internal("the lock of the entries is poisoned");
-        if let Some(entry) = self.kept.entries.lock().map_err(poisoned)?.get(&place) {
-            return Ok(entry.clone());
+        for list in self.manifest.lists.iter().rev().chain(&self.manifest.checkpoint) {
+            if let Some(found) = self.listed(list, name)? {
+                return Ok(found);
+            }
         }
-        let path = self.layout.checkpoint(&checkpoint.file)?;
-        let found = checkpoint::read(&path, block, |n| n == name)?.into_iter().next().map(|(_, entry)| entry);
+        Ok(None)
+    }
+
+    /// What a list or a checkpoint says of an entry.
+    fn listed(&self, list: &Checkpoint, name: &str) -> Result<Found> {
+        let Some(block) = list.block_of(name) else { return Ok(None) };
+        let place = (list.file.clone(), name.to_owned());
+        let poisoned = |_| Error::internal("the lock of the entries is poisoned");
+        if let Some(found) = self.kept.entries.lock().map_err(poisoned)?.get(&place) {
+            return Ok(found.clone());
+        }
+        let found = self.block(list, block)?.find(name, &self.layout.checkpoint(&list.file)?)?;
         let mut entries =
             self.kept.entries.lock().map_err(|_| Error::internal("the lock of the entries is poisoned"))?;
         if entries.len() >= MOST_ENTRIES {
@@ -117,6 +135,39 @@ impl<'s> Snapshot<'s> {
         }
         entries.insert(place, found.clone());
         Ok(found)
+    }
+
+    fn block(&self, list: &Checkpoint, block: &Block) -> Result<Arc<Loaded>> {
+        let place = (list.file.clone(), block.at);
+        let poisoned = || Error::internal("the lock of the blocks is poisoned");
+        if let Some(loaded) = self.kept.blocks.lock().map_err(|_| poisoned())?.get(&place) {
+            return Ok(Arc::clone(loaded));
+        }
+        let loaded = Arc::new(checkpoint::read(&self.layout.checkpoint(&list.file)?, block)?);
+        let mut blocks = self.kept.blocks.lock().map_err(|_| poisoned())?;
+        if blocks.len() >= MOST_BLOCKS {
+            blocks.clear();
+        }
+        blocks.insert(place, Arc::clone(&loaded));
+        Ok(loaded)
+    }
+
+    /// What its commit changed.
+    pub(super) fn changes(&self) -> Result<BTreeMap<String, Option<Entry>>> {
+        let mut changes = self.manifest.changes.clone();
+        for list in self.manifest.lists.iter().filter(|list| list.number == self.number()) {
+            changes.extend(self.all_of(list, "")?);
+        }
+        Ok(changes)
+    }
+
+    fn all_of(&self, list: &Checkpoint, prefix: &str) -> Result<Vec<(String, Option<Entry>)>> {
+        let path = self.layout.checkpoint(&list.file)?;
+        let mut all = Vec::new();
+        for block in list.blocks_of(prefix) {
+            all.extend(self.block(list, block)?.all(&path, |name| name.starts_with(prefix))?);
+        }
+        Ok(all)
     }
 
     fn changed_in(&self, number: u64, name: &str) -> Result<Option<Entry>> {
@@ -150,6 +201,27 @@ impl<'s> Snapshot<'s> {
         }
     }
 
+    /// The model of that name.
+    pub(super) fn model(&self, name: &str) -> Result<Option<ModelEntry>> {
+        match self.entry(&names::model(name))? {
+            Some(Entry::Model(model)) => Ok(Some(model)),
+            None => Ok(None),
+            Some(_) => Err(Error::corrupt(format!(
+                "the manifest has something else under the name of model `{name}`"
+            ))),
+        }
+    }
+
+    /// All models by name, those without versions included.
+    pub(super) fn models(&self) -> Result<BTreeMap<String, ModelEntry>> {
+        let entries = self.entries(names::MODEL)?.into_iter();
+        let model = |(name, entry): (String, Entry)| match entry {
+            Entry::Model(model) => Some((name.strip_prefix(names::MODEL)?.to_owned(), model)),
+            _ => None,
+        };
+        Ok(entries.filter_map(model).collect())
+    }
+
     /// The lowest fence that may still write the table.
     pub(super) fn floor(&self, name: &str) -> Result<u64> {
         match self.entry(&names::floor(name))? {
@@ -168,20 +240,15 @@ impl<'s> Snapshot<'s> {
 
     /// All entries whose names begin so.
     pub(super) fn entries(&self, prefix: &str) -> Result<BTreeMap<String, Entry>> {
-        let mut entries = BTreeMap::new();
-        if let Some(checkpoint) = &self.manifest.checkpoint {
-            let path = self.layout.checkpoint(&checkpoint.file)?;
-            for block in &checkpoint.blocks {
-                let wanted = |n: &str| n.starts_with(prefix) && !self.manifest.recent.contains_key(n);
-                entries.extend(checkpoint::read(&path, block, wanted)?);
-            }
+        let mut entries: BTreeMap<String, Option<Entry>> = BTreeMap::new();
+        // In the order in which they were made: the later one counts.
+        for list in self.manifest.checkpoint.iter().chain(&self.manifest.lists) {
+            entries.extend(self.all_of(list, prefix)?);
         }
         for (name, number) in self.manifest.recent.iter().filter(|(name, _)| name.starts_with(prefix)) {
-            if let Some(entry) = self.changed_in(*number, name)? {
-                entries.insert(name.clone(), entry);
-            }
+            entries.insert(name.clone(), self.changed_in(*number, name)?);
         }
-        Ok(entries)
+        Ok(entries.into_iter().filter_map(|(name, entry)| Some((name, entry?))).collect())
     }
 
     /// All tables by name.

@@ -15,6 +15,7 @@ use super::commit::{Changes, UNKNOWN, Wish, commit, conflict};
 use super::layout::check_table_name;
 use super::locks::Grant;
 use super::manifest::{ColumnEntry, Entry, FileEntry, Manifest, TableEntry, names};
+use super::models::ModelChanges;
 use super::snapshot::Snapshot;
 use super::write::{self, Action, NewRows, Publisher, Range};
 use super::{Managed, no_table, unique};
@@ -94,6 +95,10 @@ impl WriteOptions {
 pub struct TransactionOptions {
     /// Tables that it reads and that must not change until it commits.
     pub shared: Vec<String>,
+    /// Models that it changes. Others may be changed as well: they are waited for when they are.
+    pub models: Vec<String>,
+    /// Whether it may change any model, and nobody else may meanwhile.
+    pub all_models: bool,
     /// The snapshot it is based on; the newest when left out.
     pub base: Option<u64>,
     /// How long to wait for others who write the same tables; 60 seconds when left out.
@@ -114,6 +119,9 @@ pub struct Committed {
     pub time_ns: u64,
     /// Tables that it changed, and the rows they have now.
     pub tables: BTreeMap<String, u64>,
+    /// Models that it gave a version, and the newest of them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub models: BTreeMap<String, u64>,
 }
 
 /// Changes of some tables that become visible together. Dropped without [`Transaction::commit`], nothing happened.
@@ -136,17 +144,21 @@ pub struct Committed {
 /// ```
 #[derive(Debug)]
 pub struct Transaction {
-    managed: Arc<Managed>,
-    run: Arc<Run>,
-    base: u64,
+    pub(super) managed: Arc<Managed>,
+    pub(super) run: Arc<Run>,
+    pub(super) base: u64,
+    /// Whether the caller chose what it is based on.
+    pub(super) is_pinned: bool,
+    pub(super) wait: Option<Duration>,
     /// The tables that may be written.
     tables: Vec<String>,
     /// Tables that must not have changed, and when they had at the base.
     guarded: BTreeMap<String, Option<u64>>,
     pending: BTreeMap<String, TableEntry>,
     written: Vec<PathBuf>,
-    wish: Wish,
-    grant: Grant,
+    pub(super) models: ModelChanges,
+    pub(super) wish: Wish,
+    pub(super) grant: Grant,
 }
 
 impl Transaction {
@@ -156,13 +168,14 @@ impl Transaction {
         options: &TransactionOptions,
         run: Arc<Run>,
     ) -> Result<Self> {
-        if tables.is_empty() {
-            return Err(Error::invalid("a transaction without tables changes nothing"));
+        if tables.is_empty() && options.models.is_empty() && !options.all_models {
+            return Err(Error::invalid("a transaction without tables and models changes nothing"));
         }
         for name in tables.iter().chain(&options.shared) {
             check_table_name(name)?;
         }
-        let grant = Grant::take(&managed, &tables, &options.shared, options.wait)?;
+        let models = ModelChanges::begin(options)?;
+        let grant = Grant::take(&managed, &tables, &options.shared, models.locks(), options.wait)?;
         // Whoever asked may have gone while others had the tables.
         run.check()?;
         // Whoever had the tables before may just have committed.
@@ -181,10 +194,13 @@ impl Transaction {
         Ok(Self {
             run,
             base,
+            is_pinned: options.base.is_some(),
+            wait: options.wait,
             tables,
             guarded,
             pending: BTreeMap::new(),
             written: Vec::new(),
+            models,
             wish: Wish { proofs: grant.proofs(), ..Wish::new("") },
             grant,
             managed,
@@ -292,7 +308,7 @@ impl Transaction {
         TableEntry { changed: 0, key: rows.key.clone(), columns, files, fence: self.grant.fence() }
     }
 
-    fn note(&mut self, what: String) {
+    pub(super) fn note(&mut self, what: String) {
         if !self.wish.what.is_empty() {
             self.wish.what += ", ";
         }
@@ -306,20 +322,26 @@ impl Transaction {
     /// [`Unavailable`](ErrorKind::Unavailable) when storage fails, with `outcome unknown` if the commit may stand.
     pub fn commit(mut self) -> Result<Committed> {
         self.run.check()?;
-        if self.pending.is_empty() {
+        if self.pending.is_empty() && self.models.is_empty() {
             let base = Snapshot::read(&self.managed.layout, &self.managed.kept, self.base)?;
             return Ok(Committed {
                 snapshot: self.base,
                 commit: String::new(),
                 time_ns: base.manifest.time,
                 tables: BTreeMap::new(),
+                models: BTreeMap::new(),
             });
         }
+        self.models.settle()?;
+        if let Some(what) = self.models.summary() {
+            self.note(what);
+        }
         let managed = Arc::clone(&self.managed);
-        let made = commit(managed.ground(), &self.wish, |head| self.upon(head));
+        let made = commit(managed.ground()?, &self.wish, |head| self.upon(head));
         match made {
             Ok(manifest) => {
                 self.written.clear();
+                self.models.keep();
                 managed.known.fetch_max(manifest.number, std::sync::atomic::Ordering::AcqRel);
                 Ok(self.committed(&manifest))
             }
@@ -327,6 +349,7 @@ impl Transaction {
                 if error.kind() == ErrorKind::Unavailable && error.message().starts_with(UNKNOWN) {
                     // The files may be part of the store.
                     self.written.clear();
+                    self.models.keep();
                 }
                 Err(error)
             }
@@ -349,7 +372,9 @@ impl Transaction {
         let change = |(name, entry): (&String, &TableEntry)| {
             (names::table(name), Some(Entry::Table(TableEntry { changed: number, ..entry.clone() })))
         };
-        Ok(self.pending.iter().map(change).collect())
+        let mut changes: Changes = self.pending.iter().map(change).collect();
+        self.models.upon(&self.managed, head, &mut changes)?;
+        Ok(changes)
     }
 
     fn committed(&self, manifest: &Manifest) -> Committed {
@@ -358,6 +383,7 @@ impl Transaction {
             commit: manifest.commit.clone(),
             time_ns: manifest.time,
             tables: self.pending.iter().map(|(name, entry)| (name.clone(), entry.rows())).collect(),
+            models: super::models::committed(&self.models),
         }
     }
 }

@@ -66,7 +66,7 @@ impl Store {
         }
     }
 
-    fn must_be_managed(&self) -> Result<Arc<Managed>> {
+    pub(super) fn must_be_managed(&self) -> Result<Arc<Managed>> {
         self.managed()?.ok_or_else(|| {
             let root =
                 if self.base().as_os_str().is_empty() { std::path::Path::new(".") } else { self.base() };

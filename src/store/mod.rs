@@ -5,6 +5,7 @@ mod files;
 mod inspect;
 mod key;
 mod managed;
+mod models;
 mod pending;
 mod pool;
 mod request;
@@ -26,6 +27,7 @@ use crate::{Error, ErrorKind, Result};
 
 pub use describe::{TableColumn, TableReport};
 pub use inspect::FileReport;
+pub use models::{AtSnapshot, Blobs, Models};
 pub use pending::{Pending, spawn, spawn_apart};
 pub use pool::fill_matrix;
 
@@ -56,6 +58,7 @@ pub struct Store {
     files: ByProcess<OpenFiles>,
     remembered: ByProcess<Remembered>,
     managed: ByProcess<managed::Found>,
+    packs: ByProcess<models::OpenPacks>,
 }
 
 /// How a join is done, apart from what is joined.
@@ -159,16 +162,22 @@ impl Store {
         }
         let roots = Roots::new(places);
         roots.check(&Run::default().with_timeout(Some(patience)))?;
-        Ok(Self::at(roots))
+        Ok(Self::under(roots))
     }
 
     /// Tables anywhere: relative paths in specs begin at `base`, others are taken as they are.
     pub fn unrooted(base: impl AsRef<Path>) -> Self {
-        Self::at(Roots::new(vec![Place { base: base.as_ref().to_owned(), rooted: false }]))
+        Self::under(Roots::new(vec![Place { base: base.as_ref().to_owned(), rooted: false }]))
     }
 
-    fn at(roots: Roots) -> Self {
-        Self { roots, files: ByProcess::new(), remembered: ByProcess::new(), managed: ByProcess::new() }
+    fn under(roots: Roots) -> Self {
+        Self {
+            roots,
+            files: ByProcess::new(),
+            remembered: ByProcess::new(),
+            managed: ByProcess::new(),
+            packs: ByProcess::new(),
+        }
     }
 
     /// Where relative paths begin, under the first root.
@@ -275,7 +284,7 @@ impl Store {
         }
         loop {
             let newest = |managed: &std::sync::Arc<crate::managed::Managed>| {
-                managed.view(as_of.as_ref(), options.staleness).map(|view| view.number())
+                managed.view(as_of.as_ref(), Duration::ZERO).map(|view| view.number())
             };
             let view = managed.as_ref().map(|m| m.view(as_of.as_ref(), options.staleness)).transpose()?;
             let number = view.as_ref().map(crate::managed::View::number);

@@ -52,6 +52,11 @@ impl Roots {
         self.0.first().map_or(Path::new(""), |root| root.place.base.as_path())
     }
 
+    /// Whether there is another root beside the first.
+    pub(super) fn are_several(&self) -> bool {
+        self.0.len() > 1
+    }
+
     /// The names of the roots, where there are several.
     pub(super) fn names(&self) -> Option<Vec<String>> {
         let name = |root: &Root| root.place.base.display().to_string();
@@ -68,7 +73,7 @@ impl Roots {
         Places::several(ways)
     }
 
-    fn ask<T: Send + 'static>(
+    pub(super) fn ask<T: Send + 'static>(
         &self,
         below: &str,
         skip: usize,
@@ -121,7 +126,7 @@ impl Roots {
     }
 
     /// Work in a root, here if that cannot hang.
-    fn anywhere<T: Send + 'static>(
+    pub(super) fn anywhere<T: Send + 'static>(
         &self,
         below: &str,
         run: &Run,

@@ -8,6 +8,7 @@
 mod failures;
 mod joins;
 mod managed;
+mod models;
 mod outputs;
 mod usage;
 mod world;

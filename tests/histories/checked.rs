@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use hypostyle::{AsOf, ErrorKind, Store};
+use hypostyle::{AsOf, ErrorKind, ModelVersion, Store};
 
 use super::TABLES;
-use super::worker::read;
+use super::worker::{bulk_of, model_of, read, value_in};
 
 #[derive(Debug, Default)]
 pub(crate) struct Figures {
@@ -111,6 +111,23 @@ pub(crate) fn check(root: &Path, logs: &Path) -> Figures {
             }
         }
     }
+    // Each row came with a version of its table's model, and none without the other.
+    for (table, values) in TABLES.iter().zip(&last) {
+        let models = store.models();
+        if values.len() == 1 {
+            assert!(models.get(&model_of(table)).is_err());
+            continue;
+        }
+        let versions = models.versions(&model_of(table)).unwrap();
+        assert_eq!(versions.len(), values.len() - 1, "{table}");
+        for (info, value) in versions.iter().zip(values.iter().skip(1)) {
+            let blob = models.get_version(&model_of(table), &ModelVersion::Number(info.version)).unwrap();
+            assert_eq!(value_in(&blob), *value, "version {} of the model of {table}", info.version);
+        }
+    }
+    let mut bulk = bulk_of(&store.models()).unwrap();
+    bulk.dedup();
+    assert!(bulk.len() <= 1, "{bulk:?}");
     // Each read is one snapshot: it has the commits up to it and none after it, and the rows as they were.
     for (snapshot, seen) in &reads {
         for (table, (count, sum)) in seen.iter().enumerate() {

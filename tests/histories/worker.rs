@@ -10,8 +10,8 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
 use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch};
 use hypostyle::{
-    AsOf, Error, ErrorKind, GcOptions, JoinOptions, JoinSpec, Result, Store, TableSpec, TransactionOptions,
-    WriteMode, WriteOptions,
+    AsOf, Error, ErrorKind, GcOptions, JoinOptions, JoinSpec, ModelVersion, NewModel, Result, Store,
+    TableSpec, TransactionOptions, WriteMode, WriteOptions,
 };
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::Rng;
@@ -50,6 +50,21 @@ pub(crate) fn read(store: &Store, tables: &[&str], as_of: Option<u64>) -> Result
     Ok((frame.snapshot().unwrap(), (0..tables.len()).map(column).collect()))
 }
 
+/// The model that gets a version with each row of a table: the version has the row's key, and the row's value.
+pub(crate) fn model_of(table: &str) -> String {
+    format!("of-{table}")
+}
+
+/// Models that get a version all together, in one commit that changes more than stands in a manifest.
+pub(crate) fn bulk() -> impl Iterator<Item = String> {
+    (0..140).map(|n| format!("bulk-{n}"))
+}
+
+/// What a model has.
+pub(crate) fn value_in(blob: &[u8]) -> f64 {
+    std::str::from_utf8(blob).unwrap().parse().unwrap()
+}
+
 /// `ROLE NUMBER SEED ROOT LOGS`.
 pub(crate) fn work(told: &str) {
     let words: Vec<&str> = told.split(' ').collect();
@@ -76,6 +91,23 @@ pub(crate) fn work(told: &str) {
             worker.say(&format!("bad {error:?}"));
         }
     }
+}
+
+/// The versions and values of the models that get theirs all together.
+pub(crate) fn bulk_of(models: &hypostyle::Models<'_>) -> Result<Vec<(u64, String)>> {
+    let list = models.list()?;
+    let mut found = Vec::new();
+    for model in list.iter().filter(|model| model.name.starts_with("bulk-")) {
+        found.push((model.latest, String::new()));
+    }
+    let names = list.iter().map(|model| model.name.clone()).filter(|name| name.starts_with("bulk-"));
+    for ((_, value), (_, blob)) in found.iter_mut().zip(models.get_many(names)?) {
+        *value = String::from_utf8(blob?.to_vec()).unwrap();
+    }
+    if !found.is_empty() && found.len() != bulk().count() {
+        found.push((0, "some are missing".to_owned()));
+    }
+    Ok(found)
 }
 
 struct Worker {
@@ -127,10 +159,23 @@ impl Worker {
             options.base = Some(self.store.snapshot(None)?);
             std::thread::sleep(Duration::from_millis(self.below(20)));
         }
+        let is_bulk = self.below(10) == 0 && !self.over_etcd;
+        if is_bulk {
+            options.all_models = true;
+        } else {
+            options.models = tables.iter().map(|table| model_of(table)).collect();
+        }
         let mut tx = self.store.transaction_with(tables.iter().copied(), &options)?;
         let (_, before) = read(&self.store, tables, Some(tx.snapshot()))?;
         for (table, before) in tables.iter().zip(before) {
             tx.write(table, &row(before.len() as i64, value), &WriteOptions::new(WriteMode::Upsert))?;
+            let version = tx.put_model(NewModel::new(model_of(table), value.to_string()))?;
+            if version != before.len() as u64 {
+                self.say(&format!("bad version {version} of {table}, which has {} rows", before.len()));
+            }
+        }
+        if is_bulk {
+            tx.put_models(bulk().map(|name| NewModel::new(name, value.to_string())).collect())?;
         }
         if self.below(8) == 0 {
             std::thread::sleep(Duration::from_millis(self.below(30)));
@@ -142,9 +187,36 @@ impl Worker {
     }
 
     fn look(&mut self) -> Result<()> {
-        let (snapshot, values) = match read(&self.store, &TABLES, None) {
+        let at = match self.store.at(None) {
             Err(error) if self.is_refused(&error) => return Ok(()),
-            done => done?,
+            at => at?,
+        };
+        // What gc has taken away meanwhile is not there any more; a newer one is.
+        let read_all = || -> Result<(u64, Option<Vec<Vec<f64>>>)> {
+            let (snapshot, values) = read(&self.store, &TABLES, Some(at.snapshot()))?;
+            for (table, values) in TABLES.iter().zip(&values) {
+                // Before the first row that came with one there is no model.
+                if let [_, .., last] = values.as_slice() {
+                    let blob = at.models().get(&model_of(table))?;
+                    let there =
+                        at.models().list()?.iter().find(|m| m.name == model_of(table)).map(|m| m.latest);
+                    if (value_in(&blob), there) != (*last, Some(values.len() as u64 - 1)) {
+                        return Ok((snapshot, None));
+                    }
+                }
+            }
+            let mut bulk = bulk_of(&at.models())?;
+            bulk.dedup();
+            Ok((snapshot, (bulk.len() <= 1).then_some(values)))
+        };
+        let (snapshot, values) = match read_all() {
+            Ok((snapshot, Some(values))) => (snapshot, values),
+            Ok((snapshot, None)) => {
+                self.say(&format!("bad models in snapshot {snapshot}"));
+                return Ok(());
+            }
+            Err(e) if e.kind() == ErrorKind::NotFound || self.is_refused(&e) => return Ok(()),
+            Err(e) => return Err(e),
         };
         let seen: Vec<String> =
             values.iter().map(|v| format!("{}:{}", v.len(), v.iter().sum::<f64>())).collect();
@@ -155,7 +227,7 @@ impl Worker {
     /// Breaks locks, joins files, removes old ones.
     fn upkeep(&mut self) -> Result<()> {
         std::thread::sleep(Duration::from_millis(5 + self.below(30)));
-        let done = match self.below(4) {
+        let done = match self.below(5) {
             0 => match self.store.locks()?.first() {
                 Some(lock) => self.store.break_lock(&lock.id).map(drop),
                 None => Ok(()),
@@ -168,6 +240,10 @@ impl Worker {
                 let mut options = GcOptions::default();
                 (options.grace, options.remove) = (Duration::from_millis(250), true);
                 self.store.gc(&options).map(drop)
+            }
+            3 => {
+                let model = model_of(TABLES[self.below(4) as usize]);
+                self.store.models().alias(&model, "production", Some(&ModelVersion::Latest))
             }
             _ => Ok(()),
         };

@@ -7,6 +7,7 @@ mod command;
 mod deadlines;
 mod descriptors;
 mod doctor;
+mod models;
 mod roots;
 mod waves;
 mod world;

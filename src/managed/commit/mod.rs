@@ -27,6 +27,12 @@ pub(super) use turn::Turn;
 /// How far a manifest's checkpoint may lie back.
 pub(super) const FURTHEST: u64 = 64;
 
+/// Changes from so many on stand in a list of their own: whoever opens the store reads the newest manifest.
+const MANY: usize = 128;
+
+/// Lists that a manifest names at most, before a new checkpoint takes them in: an entry is looked for in each.
+const MOST_LISTS: usize = 4;
+
 /// Where it is decided which manifest is the next snapshot.
 pub(super) trait CommitPoint: Send + Sync + fmt::Debug {
     /// The newest snapshot, not before `known`.
@@ -166,7 +172,9 @@ fn next(
     let far = |checkpoint: Option<&Checkpoint>| number - checkpoint.map_or(0, |c| c.number) >= FURTHEST;
     let mut recent;
     let builds_upon;
-    if far(before.checkpoint.as_ref()) {
+    let mut lists = before.lists.clone();
+    let is_full = changes.len() >= MANY && lists.len() >= MOST_LISTS;
+    if is_full || far(before.checkpoint.as_ref()) {
         if checkpoint.as_ref().is_none_or(|made| far(Some(made)) || made.number > head.number()) {
             *checkpoint = Some(write_checkpoint(ground, head)?);
         }
@@ -175,11 +183,19 @@ fn next(
         let made = builds_upon.as_ref().map_or(0, |c| c.number);
         recent = before.recent.clone();
         recent.retain(|_, changed| *changed > made);
+        lists.retain(|list| list.number > made);
     } else {
         builds_upon = before.checkpoint.clone();
         recent = before.recent.clone();
     }
-    recent.extend(changes.keys().map(|name| (name.clone(), number)));
+    let changes = if changes.len() >= MANY {
+        recent.retain(|name, _| !changes.contains_key(name));
+        lists.push(write_list(ground, number, &changes)?);
+        Changes::new()
+    } else {
+        recent.extend(changes.keys().map(|name| (name.clone(), number)));
+        changes
+    };
     Ok(Manifest {
         number,
         time: now().max(before.time.saturating_add(1)),
@@ -191,7 +207,18 @@ fn next(
         checkpoint: builds_upon,
         recent,
         changes,
+        lists,
     })
+}
+
+/// What a commit changes, where that is much. Should the commit come to nothing, gc takes it away.
+fn write_list(ground: Ground<'_>, number: u64, changes: &Changes) -> Result<Checkpoint> {
+    let name = Layout::checkpoint_name(number, &unique());
+    let path = ground.layout.checkpoint(&name)?;
+    let (bytes, list) = checkpoint::encode_list(number, name, changes)?;
+    ground.files.create(&path, &bytes)?;
+    ground.files.sync_folder(&ground.layout.checkpoints())?;
+    Ok(list)
 }
 
 fn write_checkpoint(ground: Ground<'_>, head: &Snapshot<'_>) -> Result<Checkpoint> {

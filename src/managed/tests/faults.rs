@@ -36,6 +36,8 @@ fn upsert(managed: Managed) -> crate::Result<Committed> {
     let mut tx = Transaction::begin(Arc::new(managed), tables, &TransactionOptions::default(), run)?;
     tx.write("a", &rows(&[(1, 2.0), (5, 5.0)]), &WriteOptions::new(WriteMode::Upsert))?;
     tx.write("new", &rows(&[(1, 2.0)]), &WriteOptions::new(WriteMode::Upsert).key(["k"]))?;
+    // More than stand in the manifest itself.
+    tx.put_models((0..130).map(|n| crate::NewModel::new(format!("m{n}"), vec![n])).collect())?;
     tx.commit()
 }
 
@@ -59,10 +61,12 @@ fn a_call_that_fails_leaves_the_old_snapshot_or_says_that_the_outcome_is_unknown
             let newest = world.store.snapshot(None).unwrap();
             match done {
                 Ok(made) => {
+                    assert_eq!(world.store.models().list().unwrap().len(), 130);
                     // Either nothing failed, or only what is a hint, or the removal of what is no part of the store.
                     assert_eq!((newest, rows.len()), (made.snapshot, 2), "{error} {at}");
                 }
                 Err(failed) if failed.message().starts_with("outcome unknown") => {
+                    assert_eq!(world.store.models().get("m7").unwrap(), &[7][..]);
                     assert_eq!(failed.kind(), ErrorKind::Unavailable);
                     assert_eq!((newest, rows.len()), (2, 2), "{error} {at}");
                     unknown += 1;
@@ -77,7 +81,9 @@ fn a_call_that_fails_leaves_the_old_snapshot_or_says_that_the_outcome_is_unknown
                     let mut options = crate::GcOptions::default();
                     (options.grace, options.remove) = (std::time::Duration::ZERO, true);
                     world.store.gc(&options).unwrap();
-                    let data = |files: &[String]| files.iter().filter(|f| f.ends_with(".parquet")).count();
+                    let is_data = |f: &&String| f.ends_with(".parquet") || f.ends_with(".pack");
+                    let data = |files: &[String]| files.iter().filter(is_data).count();
+                    assert!(world.store.models().list().unwrap().is_empty());
                     assert_eq!(data(&world.all_files()), data(&clean), "{error} {at} left something");
                     assert!(world.all_files().iter().all(|file| !file.contains("staging/")), "{error} {at}");
                     failures += 1;

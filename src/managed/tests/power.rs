@@ -103,9 +103,11 @@ impl Disk {
                 self.rename(vec![(path.clone(), Some(Node::File(self.files.len() - 1)))]);
             }
             Step::MakeFolder(path) => self.rename(vec![(path.clone(), Some(Node::Folder))]),
+            // Piece by piece.
             Step::Write(path, bytes) => {
                 let at = file(self, path);
-                self.files[at] = (bytes.clone(), false);
+                self.files[at].0.extend(bytes);
+                self.files[at].1 = false;
             }
             Step::SyncFile(path) => {
                 let at = file(self, path);
@@ -215,6 +217,10 @@ fn after_a_power_cut_the_store_has_the_old_or_the_new_snapshot_whole() {
             Transaction::begin(Arc::new(managed), tables, &TransactionOptions::default(), run).unwrap();
         tx.write("a", &rows(&[(1, -1.0), (2, -1.0)]), &WriteOptions::new(WriteMode::Upsert)).unwrap();
         tx.write("new", &rows(&[(7, -1.0)]), &WriteOptions::new(WriteMode::Append).key(["k"])).unwrap();
+        // The second time more than stand in the manifest itself.
+        let models = if commits == 1 { 3 } else { 130 };
+        tx.put_models((0..models).map(|n| crate::NewModel::new(format!("m{n}"), vec![n; 100])).collect())
+            .unwrap();
         assert_eq!(tx.commit().unwrap().snapshot, commits + 1);
         let steps = recorder.steps();
         assert!(steps.len() > 15, "{steps:?}");
@@ -230,11 +236,14 @@ fn after_a_power_cut_the_store_has_the_old_or_the_new_snapshot_whole() {
                 assert!(!done, "an acknowledged commit is gone");
                 assert_eq!(left.read("a").unwrap(), [(1, commits as f64 - 1.0)]);
                 assert!(left.read("new").is_err());
+                assert!(left.store.models().list().unwrap().is_empty());
                 seen.set((old + 1, new));
             } else {
                 assert_eq!(newest, commits + 1);
                 assert_eq!(left.read("a").unwrap(), [(1, -1.0), (2, -1.0)]);
                 assert_eq!(left.read("new").unwrap(), [(7, -1.0)]);
+                assert_eq!(left.store.models().list().unwrap().len(), usize::from(models));
+                assert_eq!(left.store.models().get("m2").unwrap(), &[2; 100][..]);
                 seen.set((old, new + 1));
             }
             // And it goes on from there.
