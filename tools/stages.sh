@@ -80,7 +80,7 @@ stage_scripts() {
     local script
     for script in "${scripts[@]}"; do bash -n "$script"; done
     if command -v python3 >/dev/null; then
-        python3 - benches/{peers,growth,cold,writes,models}/{run,*.py} benches/peers/ways/*.py tools/instructions tools/valgrind/*.py <<'PYTHON'
+        python3 - benches/{peers,growth,cold,writes,models}/{run,*.py} benches/cold/floor benches/protection/run benches/peers/ways/*.py tools/instructions tools/valgrind/*.py <<'PYTHON'
 import ast, sys
 for path in sys.argv[1:]:
     ast.parse(open(path, encoding="utf-8").read(), path)

@@ -176,6 +176,9 @@ mod tests {
                 }
                 let opened = open(&path, Some(Arc::clone(&known)), mode).unwrap();
                 assert_eq!(Arc::ptr_eq(&opened, &known), again, "{what}, {mode}");
+                // As a file is compared that is opened for each read.
+                let now = Identity::at(&path).unwrap();
+                assert_eq!(now.same_content(&known.identity()), again, "{what}, {mode}");
                 // And at the end of a join that had it open: a rename leaves it as it was.
                 let run = Run::new(1 << 30);
                 let end = crate::check_unchanged([&*known], &run).map_err(|e| e.kind());
