@@ -82,7 +82,7 @@ impl ParquetFile {
             bytes: u64::try_from(group.compressed_size()).unwrap_or(0),
         });
         let mut columns = Vec::new();
-        for root in 0..self.column_names().count() {
+        for root in 0..self.root_columns() {
             for leaf in self.leaves(root) {
                 run.check()?;
                 let column = self.describe_leaf(root, leaf, run);
@@ -105,7 +105,7 @@ impl ParquetFile {
     /// Those of a footer that contradicts itself.
     pub fn describe_ahead(self: &Arc<Self>) -> Result<ReadAhead> {
         let mut ranges = Vec::new();
-        let roots = 0..self.column_names().count();
+        let roots = 0..self.root_columns();
         for leaf in roots.flat_map(|root| self.leaves(root)).filter(|_| self.is_asked()) {
             for group in 0..self.row_groups() {
                 let (chunk, range) =

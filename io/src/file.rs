@@ -254,6 +254,11 @@ impl ParquetFile {
         }
     }
 
+    /// How many root columns.
+    pub(crate) fn root_columns(&self) -> usize {
+        self.footer.names().len()
+    }
+
     /// What the footer says of a root column.
     pub(crate) fn part(&self, root: usize) -> Result<&Part> {
         self.footer.part(root).map_err(|e| e.path(&self.path))

@@ -29,6 +29,13 @@ fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/golden/data/{name}.parquet"))
 }
 
+/// Writes a file as if long ago: who finds a fault in what was written a moment ago looks again, and again.
+fn put(path: &Path, bytes: &[u8]) {
+    std::fs::write(path, bytes).unwrap();
+    let file = std::fs::File::options().write(true).open(path).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
+}
+
 /// Reads all columns of a file as a join does.
 fn join(path: &Path, key: &str) -> hypostyle::Result<usize> {
     let table = TableSpec::new(path.to_str().unwrap()).name("t").all_columns();
@@ -47,7 +54,7 @@ fn a_file_cut_anywhere_is_corrupt() {
         assert!(join(&golden(name), key).unwrap() > 0, "{name}");
         for part in 0..64 {
             let len = whole.len() * part / 64;
-            std::fs::write(&cut, &whole[..len]).unwrap();
+            put(&cut, &whole[..len]);
             let error = join(&cut, key).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Corrupt, "{name}, {len} bytes: {error}");
             assert_eq!(error.file_path(), Some(cut.as_path()), "{name}, {len} bytes");
@@ -93,10 +100,7 @@ fn a_flipped_bit_never_panics_hangs_or_ends_in_another_kind_of_error() {
         let whole = std::fs::read(golden(name)).unwrap();
         for seed in 0..flips() {
             let flipped = flip(&whole, seed);
-            std::fs::write(&path, &flipped).unwrap();
-            // Who finds a fault in what was written a moment ago looks again.
-            let file = std::fs::File::options().write(true).open(&path).unwrap();
-            file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(seed)).unwrap();
+            put(&path, &flipped);
             let started = Instant::now();
             let outcome = std::panic::catch_unwind(|| join(&path, key));
             let Ok(outcome) = outcome else { panic!("{name}, seed {seed}: a panic") };

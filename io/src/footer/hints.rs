@@ -10,12 +10,15 @@ use std::sync::{Mutex, PoisonError};
 use arrow_schema::Field;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use flatbuffers::VerifierOptions;
 
+use super::guarded;
 use crate::error::{Error, Result};
 
 /// Where a table lists where its parts are: a field's number times two, behind the lengths of list and table.
 const HEADER_OF_MESSAGE: usize = 4 + 2 * 2;
 const FIELDS_OF_SCHEMA: usize = 4 + 2;
+const METADATA_OF_SCHEMA: usize = 4 + 2 * 2;
 
 /// The fields of a message with a schema.
 #[derive(Debug)]
@@ -38,6 +41,10 @@ impl ArrowFields {
         }
         let schema = part(&message, follow(&message, 0)?, HEADER_OF_MESSAGE)?;
         let list = part(&message, schema, FIELDS_OF_SCHEMA)?;
+        // What is said of the table as a whole (by pandas, of each column) would be checked for each column again.
+        if let Some(metadata) = part(&message, schema, METADATA_OF_SCHEMA) {
+            message.get_mut(metadata..metadata.checked_add(4)?)?.fill(0);
+        }
         let len = number(&message, list)?;
         let end = len.checked_mul(4).and_then(|bytes| list.checked_add(4)?.checked_add(bytes))?;
         message.get(list..end)?;
@@ -55,7 +62,8 @@ impl ArrowFields {
     /// # Errors
     /// [`Corrupt`](crate::ErrorKind::Corrupt) if what is said of it makes no sense.
     pub(super) fn field(&self, index: usize) -> Result<Field> {
-        self.alone(index).ok_or_else(|| {
+        // Of forged unions the crate makes a panic.
+        guarded(|| Ok(self.alone(index)))?.ok_or_else(|| {
             Error::corrupt("the Arrow schema in the footer makes no sense").hint("write the file again")
         })
     }
@@ -64,13 +72,27 @@ impl ArrowFields {
         let field = *self.fields.get(index)?;
         let first = self.list + 4;
         let offset = u32::try_from(field.checked_sub(first)?).ok()?;
+        let alone = [1u32.to_le_bytes(), offset.to_le_bytes()];
         let mut message = self.message.lock().unwrap_or_else(PoisonError::into_inner);
-        message.get_mut(self.list..first)?.copy_from_slice(&1u32.to_le_bytes());
-        message.get_mut(first..first + 4)?.copy_from_slice(&offset.to_le_bytes());
-        let schema = arrow_ipc::root_as_message(&message).ok()?.header_as_schema()?;
-        let schema = arrow_ipc::convert::try_fb_to_schema(schema).ok()?;
-        schema.fields().first().map(|field| field.as_ref().clone())
+        let all = *message.get(self.list..)?.first_chunk::<8>()?;
+        message.get_mut(self.list..first + 4)?.copy_from_slice(alone.as_flattened());
+        let field = first_field(&message);
+        // In a forged message something else may lie there as well.
+        message.get_mut(self.list..first + 4)?.copy_from_slice(&all);
+        field
     }
+}
+
+fn first_field(message: &[u8]) -> Option<Field> {
+    // Tables that stand in several places are looked at in each: in a sound message there are few.
+    let bounds = VerifierOptions {
+        max_tables: 64 + message.len() / 8,
+        max_apparent_size: 1024 + 16 * message.len(),
+        ..VerifierOptions::default()
+    };
+    let schema = arrow_ipc::root_as_message_with_opts(&bounds, message).ok()?.header_as_schema()?;
+    let schema = arrow_ipc::convert::try_fb_to_schema(schema).ok()?;
+    schema.fields().first().map(|field| field.as_ref().clone())
 }
 
 /// Where a part of the table at `table` is, of which the table says at `entry` of its list.

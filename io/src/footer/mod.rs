@@ -130,9 +130,9 @@ impl Footer {
                 if let Some(footer) = Self::outlined(&bytes, outline)? {
                     return Ok(footer);
                 }
-                Self::entire(bytes)
+                Self::entire(&bytes)
             }
-            Err(Unusual) => Self::entire(Bytes::copy_from_slice(bytes)),
+            Err(Unusual) => Self::entire(bytes),
         }
     }
 
@@ -152,8 +152,8 @@ impl Footer {
         Self::new(bytes.clone(), Some(Outlined { outline, arrow }), names, first_leaf, rows).map(Some)
     }
 
-    fn entire(bytes: Bytes) -> Result<Self> {
-        let metadata = parse_whole(&bytes)?;
+    fn entire(bytes: &[u8]) -> Result<Self> {
+        let metadata = parse_whole(bytes)?;
         let file = metadata.file_metadata();
         let descriptor = file.schema_descr();
         let schema = guarded(|| parquet_to_arrow_schema(descriptor, file.key_value_metadata()))?;
@@ -177,11 +177,8 @@ impl Footer {
             OnceLock::from(Part::new(Arc::clone(&metadata), root, *leaf, schema.fields().clone()))
         });
         let parts = parts.collect();
-        Ok(Self {
-            parts,
-            whole: OnceLock::from(metadata),
-            ..Self::new(bytes, None, names, first_leaf, rows)?
-        })
+        let whole = OnceLock::from(metadata);
+        Ok(Self { parts, whole, ..Self::new(Bytes::new(), None, names, first_leaf, rows)? })
     }
 
     fn new(

@@ -112,11 +112,13 @@ fn field(schema: &SchemaDescriptor, hint: Option<Field>) -> Result<FieldRef> {
             return Ok(Arc::new(field.with_metadata(hint.metadata().clone())));
         }
     }
-    let hint = hint.map(|hint| {
-        let encoded = encode_arrow_schema(&Schema::new(vec![hint]));
-        vec![KeyValue::new(ARROW_SCHEMA_META_KEY.to_owned(), encoded)]
-    });
-    of(guarded(|| parquet_to_arrow_schema(schema, hint.as_ref()))?)
+    of(guarded(|| {
+        let hint = hint.map(|hint| {
+            let encoded = encode_arrow_schema(&Schema::new(vec![hint]));
+            vec![KeyValue::new(ARROW_SCHEMA_META_KEY.to_owned(), encoded)]
+        });
+        parquet_to_arrow_schema(schema, hint.as_ref())
+    })?)
 }
 
 /// Writes a footer in which the root column is alone.
@@ -125,7 +127,11 @@ fn footer_of(footer: &[u8], outline: &Outline, root: usize) -> Option<Vec<u8>> {
     let first = at.first_leaf as usize;
     let end = outline.roots.get(root + 1).map_or(outline.leaves, |next| next.first_leaf as usize);
     let bytes = |range: &Range<u32>| footer.get(range.start as usize..range.end as usize);
-    let mut out = Vec::with_capacity(256 + 128 * outline.rows.len() * (end - first));
+    // As much as there is of it, and no more: a forged footer has many chunks of one byte.
+    let of_group =
+        |group| (first..end).filter_map(move |leaf| outline.chunk(group, leaf)).map(|r| r.len()).sum();
+    let chunks: usize = (0..outline.rows.len()).map(|group| -> usize { of_group(group) }).sum();
+    let mut out = Vec::with_capacity(256 + at.elements.len() + chunks + 32 * outline.rows.len());
     // version: 1; schema: a list of structures, the first of which has a name and one child.
     out.extend([0x15, 2]);
     out.push(0x19);

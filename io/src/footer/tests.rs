@@ -12,7 +12,7 @@ use crate::ErrorKind;
 ///
 /// Says whether it was outlined, and how many of its columns were told.
 fn check(footer: &[u8], what: &str) -> (bool, usize) {
-    let Ok(whole) = Footer::entire(Bytes::copy_from_slice(footer)) else { return (false, 0) };
+    let Ok(whole) = Footer::entire(footer) else { return (false, 0) };
     let metadata = Arc::clone(whole.whole().unwrap());
     let tail = Tail { start: 0, bytes: Bytes::copy_from_slice(footer), metadata: 0..footer.len() };
     let footer = Footer::parse(&tail, &Run::default()).unwrap();
@@ -76,7 +76,7 @@ fn a_column_alone_is_told_as_among_the_others_in_every_public_file() {
     for path in &files {
         let Some(footer) = footer_of(path) else { continue };
         let (is_outlined, columns) = check(&footer, &path.display().to_string());
-        let all = Footer::entire(Bytes::from(footer)).map_or(0, |whole| whole.names().len());
+        let all = Footer::entire(&footer).map_or(0, |whole| whole.names().len());
         assert_eq!(columns, all, "{}", path.display());
         sound += usize::from(columns > 0);
         outlined += usize::from(is_outlined && columns > 0);
@@ -148,4 +148,46 @@ fn a_footer_with_a_changed_bit_says_of_a_column_alone_what_it_says_of_all_or_is_
     }
     println!("of {} changed footers {outlined} are outlined, {told} columns told", sound.len() * 8);
     assert!(outlined > sound.len() && told > 2 * outlined);
+}
+
+/// A schema of one field `a` in base64, which is a union of so many children without their numbers; they are the same
+/// list of children again for so many levels.
+fn forged_arrow_schema(children: usize, levels: usize) -> Vec<u8> {
+    use arrow_ipc::{
+        FieldArgs, Int, IntArgs, Message, MessageArgs, MessageHeader, SchemaArgs, Type, Union, UnionArgs,
+    };
+    use base64::Engine;
+    let mut to = flatbuffers::FlatBufferBuilder::new();
+    let name = to.create_string("a");
+    let int = Int::create(&mut to, &IntArgs { bitWidth: 32, is_signed: true }).as_union_value();
+    let args = FieldArgs { name: Some(name), type_type: Type::Int, type_: Some(int), ..Default::default() };
+    let mut field = arrow_ipc::Field::create(&mut to, &args);
+    for _ in 0..levels {
+        let list = to.create_vector(&vec![field; children]);
+        let union = Union::create(&mut to, &UnionArgs::default()).as_union_value();
+        let (type_type, type_) = (Type::Union, Some(union));
+        let args =
+            FieldArgs { name: Some(name), type_type, type_, children: Some(list), ..Default::default() };
+        field = arrow_ipc::Field::create(&mut to, &args);
+    }
+    let fields = to.create_vector(&[field]);
+    let schema =
+        arrow_ipc::Schema::create(&mut to, &SchemaArgs { fields: Some(fields), ..Default::default() });
+    let header = Some(schema.as_union_value());
+    let args = MessageArgs { header_type: MessageHeader::Schema, header, ..Default::default() };
+    let message = Message::create(&mut to, &args);
+    to.finish(message, None);
+    base64::prelude::BASE64_STANDARD.encode(to.finished_data()).into_bytes()
+}
+
+#[test]
+fn a_forged_arrow_schema_is_corrupt_and_neither_a_panic_nor_a_bomb() {
+    // The crate panicked of a union of more than 128; and some hundred bytes stand for a hundred million fields.
+    for (children, levels, what) in [(129, 1, "a union too wide"), (100, 4, "a bomb of fields")] {
+        let hints = ArrowFields::find(&forged_arrow_schema(children, levels)).unwrap();
+        let begun = std::time::Instant::now();
+        assert_eq!(hints.field(0).unwrap_err().kind(), ErrorKind::Corrupt, "{what}");
+        assert!(begun.elapsed().as_secs() < 5, "{what}");
+    }
+    assert!(ArrowFields::find(&forged_arrow_schema(2, 1)).unwrap().field(0).unwrap().data_type().is_nested());
 }
