@@ -19,7 +19,7 @@ const LASTS: Duration = Duration::from_secs(5);
 #[test]
 fn every_history_over_etcd_is_one_line_of_snapshots_in_which_nothing_is_lost_or_done_twice() {
     let servers = AssertUnwindSafe(RefCell::new(Servers::start(1)));
-    histories(6, move |seed, root| {
+    histories(3, move |seed, root| {
         let servers = &servers;
         let coordination = format!("etcd://{}", servers.borrow().endpoints()).parse().unwrap();
         history(seed, root, &coordination, LASTS, None, &mut |chance| match chance {
@@ -43,7 +43,7 @@ fn every_history_over_etcd_is_one_line_of_snapshots_in_which_nothing_is_lost_or_
 #[test]
 fn every_history_over_a_cluster_goes_on_when_members_are_lost() {
     let servers = AssertUnwindSafe(RefCell::new(Servers::start(3)));
-    histories(2, move |seed, root| {
+    histories(1, move |seed, root| {
         let servers = &servers;
         let coordination = format!("etcd://{}", servers.borrow().endpoints()).parse().unwrap();
         let mut turn = 0;
@@ -78,7 +78,7 @@ fn every_history_over_a_cluster_that_falls_apart_loses_nothing_and_does_nothing_
         Err(why) => return println!("NOT RUN: no network can be made here ({why})"),
     };
     let servers = AssertUnwindSafe(Servers::start_in(&network.members()));
-    histories(2, move |seed, root| {
+    histories(1, move |seed, root| {
         let (servers, network) = (&servers, &network);
         let coordination: Coordination = format!("etcd://{}", servers.endpoints()).parse().unwrap();
         let mut turn = 0;
