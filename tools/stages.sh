@@ -14,8 +14,7 @@ readonly STAGES=(
     'faults:reads through a mount that fails in every way that it can'
     'doctest:the examples in the documentation'
     'features:each feature alone builds, and passes its own tests'
-    'locks:locks through a real etcd and on this machine, with processes that are killed, stopped and broken'
-    'etcd:stores that a real etcd coordinates, which is killed, stopped, wiped and set back'
+    'etcd:locks and stores that a real etcd coordinates, which is killed, stopped, wiped and set back'
     'demo:cargo run --release -- demo'
     'bench:every benchmark runs once'
     'instructions:decoding and alignment take no more instructions than those kept'
@@ -26,11 +25,25 @@ readonly STAGES=(
     'growth:each curve is measured at two points, with answers that are equal to the bit; the figures are those kept'
 )
 
+# What is built for release, or needs what is: run in this order beside the others, so that compilers use the time in
+# which tests wait.
+readonly BESIDE=(demo bench instructions python typing memory peers growth)
+
+# All stages but `features` build one and the same thing, so that it is built once: the whole workspace with the features
+# that this machine can build. Sets BUILT to the flags.
+what_is_built() {
+    local features=hypostyle-engine/arrow2
+    ! need_protoc || features+=,hypostyle/etcd
+    BUILT=(--workspace --locked --features "$features")
+}
+need_protoc() { command -v protoc >/dev/null || debian protobuf-compiler; }
+
 # The version in tools/cargo-deny.txt.
 readonly CARGO_DENY=0.20.2
 
 stage_names() { printf '%s\n' "${STAGES[@]%%:*}"; }
 is_stage() { stage_names | grep -qxF -- "$1"; }
+is_beside() { printf '%s\n' "${BESIDE[@]}" | grep -qxF -- "$1"; }
 stage_text() {
     local stage
     for stage in "${STAGES[@]}"; do
@@ -52,8 +65,12 @@ not_run() {
 debian() {
     [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
     echo "installing $*"
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@" >/dev/null 2>&1 ||
-        { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@"; } >/dev/null 2>&1
+    # One at a time: stages run beside each other.
+    (
+        flock 9
+        export DEBIAN_FRONTEND=noninteractive
+        apt-get install -y -qq "$@" || { apt-get update -qq && apt-get install -y -qq "$@"; }
+    ) >/dev/null 2>&1 9>target/test/apt.lock
 }
 
 # rustfmt and clippy come with rustup's default profile; a minimal one lacks them.
@@ -126,18 +143,20 @@ stage_advisories() {
 
 stage_clippy() {
     component clippy clippy
-    cargo clippy --workspace --all-targets --locked -- -D warnings
-    # Not among the targets that are tested without being named.
-    cargo clippy -p hypostyle --test faults --locked -- -D warnings
+    what_is_built
+    # The three are not among the targets that are tested without being named.
+    cargo clippy "${BUILT[@]}" --all-targets --test mount --test faults --test etcd -- -D warnings
 }
 
 stage_docs() {
-    RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
+    what_is_built
+    RUSTDOCFLAGS='-D warnings' cargo doc "${BUILT[@]}" --no-deps
 }
 
 stage_test() {
-    # The tests that need a mount have a stage of their own.
-    cargo test --workspace --exclude hypostyle-faultfs --lib --bins --tests --locked
+    what_is_built
+    # The tests that need a mount, or an etcd, have stages of their own.
+    cargo test "${BUILT[@]}" --lib --bins --tests -- --skip etcd
 }
 
 stage_faults() {
@@ -145,7 +164,8 @@ stage_faults() {
     [ -e /dev/fuse ] || not_run 'there is no /dev/fuse'
     # Only who may not mount(2) needs it; and who may not install it may still mount.
     command -v fusermount3 >/dev/null || debian fuse3 || true
-    cargo test -p hypostyle-faultfs --locked -- --show-output 2>&1 | tee "$log"
+    what_is_built
+    cargo test "${BUILT[@]}" --test mount -- --show-output 2>&1 | tee "$log"
     if [ -n "${HYPOSTYLE_LONG:-}" ]; then
         export HYPOSTYLE_FAULT_CASES=${HYPOSTYLE_FAULT_CASES:-10000}
     else
@@ -153,21 +173,20 @@ stage_faults() {
         cargo build --release --locked --bin hypostyle
         export HYPOSTYLE_PROGRAM=$PWD/target/release/hypostyle
     fi
-    cargo test -p hypostyle --test faults --locked -- --show-output 2>&1 | tee -a "$log"
+    cargo test "${BUILT[@]}" --test faults -- --show-output 2>&1 | tee -a "$log"
     ! grep -q '^NOT RUN: ' "$log" || not_run "$(grep -m1 -o '^NOT RUN: .*' "$log" | cut -c10-)"
 }
 
 stage_doctest() {
-    cargo test --workspace --doc --locked
+    what_is_built
+    cargo test "${BUILT[@]}" --doc
 }
 
 stage_features() {
     component clippy clippy
+    # As it is built without a word, and with as little as can be; with all there is, other stages look at it.
+    cargo clippy --workspace --lib --bins --locked -- -D warnings
     cargo clippy -p hypostyle --lib --no-default-features --locked -- -D warnings
-    cargo clippy -p hypostyle -p hypostyle-engine --all-targets --features arrow2 --locked -- -D warnings
-    cargo test -p hypostyle-engine --lib --features arrow2 --locked -- --color never arrow2 | tee target/test/arrow2.log
-    # A filter that matches nothing passes as well; that must not count as tested.
-    grep -q '^test result: ok. [1-9]' target/test/arrow2.log
 }
 
 # Puts etcd on the PATH. Only unpacked: the package as it is installed would start a server.
@@ -186,39 +205,29 @@ find_etcd() {
     command -v etcd >/dev/null
 }
 
-# What the build and the tests of the feature `etcd` need.
-need_etcd() {
-    command -v protoc >/dev/null || debian protobuf-compiler || not_run 'protoc is missing (Debian: protobuf-compiler)'
+stage_etcd() {
+    need_protoc || not_run 'protoc is missing (Debian: protobuf-compiler)'
     find_etcd || not_run 'etcd is missing (Debian: etcd-server)'
     command -v setpriv >/dev/null || not_run 'setpriv is missing (Debian: util-linux)'
-}
-
-stage_locks() {
-    component clippy clippy
-    need_etcd
-    cargo clippy -p hypostyle-lock --all-targets --features etcd --locked -- -D warnings
-    RUSTDOCFLAGS='-D warnings' cargo doc -p hypostyle-lock --no-deps --features etcd --locked
-    [ -z "${HYPOSTYLE_LONG:-}" ] || export HYPOSTYLE_LOCK_HISTORIES=${HYPOSTYLE_LOCK_HISTORIES:-40}
-    cargo test -p hypostyle-lock --features etcd --locked
-}
-
-stage_etcd() {
-    component clippy clippy
-    need_etcd
-    # What the feature changes; the rest was looked at without it.
-    cargo clippy -p hypostyle --lib --test etcd --test histories --features etcd --locked -- -D warnings
-    # Those over the file system are part of another stage.
-    [ -z "${HYPOSTYLE_LONG:-}" ] || export HYPOSTYLE_HISTORIES=${HYPOSTYLE_ETCD_HISTORIES:-40}
-    cargo test -p hypostyle --features etcd --locked --test etcd -- --show-output
-    # Each call of a commit fails, and the power is cut after each.
-    cargo test -p hypostyle --features etcd --locked --lib -- over_etcd
-    cargo test -p hypostyle --features etcd --locked --test histories -- --show-output over_etcd
-    # The command line says what a build without the feature cannot do, and does it with the feature.
-    [ -z "${HYPOSTYLE_LONG:-}" ] || cargo test -p hypostyle --features etcd --locked --test cli -- managed
+    what_is_built
+    if [ -n "${HYPOSTYLE_LONG:-}" ]; then
+        export HYPOSTYLE_LOCK_HISTORIES=${HYPOSTYLE_LOCK_HISTORIES:-40}
+        export HYPOSTYLE_HISTORIES=${HYPOSTYLE_ETCD_HISTORIES:-40}
+    fi
+    cargo test "${BUILT[@]}" --test etcd -- --show-output
+    # Histories; each call of a commit fails, and the power is cut after each; locks.
+    cargo test "${BUILT[@]}" --lib --test histories --test locks -- --show-output etcd | tee target/test/etcd-others.log
+    # A filter that matches nothing passes as well; that must not count as tested.
+    [ "$(grep -c '^test result: ok. [1-9]' target/test/etcd-others.log)" -ge 3 ]
 }
 
 stage_demo() {
     cargo run --release --locked -- demo
+    # A build without etcd says how to get one with it.
+    local said
+    said=$(target/release/hypostyle init --root target/test --coordination etcd://127.0.0.1:1 2>&1) && return 1
+    printf '%s\n' "$said"
+    grep -qF -- '--features etcd' <<<"$said"
 }
 
 stage_bench() {
@@ -238,15 +247,17 @@ stage_instructions() {
     return "$code"
 }
 
-# The path of the test program of $1 (what `cargo test` is told), with one line for each.
+# The path of the test program that the arguments name to `cargo test`, of the package $1.
 test_program() {
-    cargo test --no-run --locked --message-format=json "$@" |
+    local package=$1
+    shift
+    cargo test --no-run "${BUILT[@]}" --message-format=json "$@" |
         python3 -c '
 import json, sys
 for line in sys.stdin:
     found = json.loads(line)
-    if found.get("executable") and found["profile"]["test"]:
-        print(found["executable"])'
+    if found.get("executable") and found["profile"]["test"] and sys.argv[1] in found["package_id"]:
+        print(found["executable"])' "#$package@"
 }
 
 # Runs under valgrind, which fails for a wrong access and for a value that nobody set.
@@ -264,12 +275,13 @@ memcheck_tests() {
 stage_memory() {
     need_valgrind
     python_tools
+    what_is_built
     local program
     # Files that are mapped (io/src/source/mmap.rs), beside the same files read.
-    program=$(test_program -p hypostyle-io --test differential)
+    program=$(test_program hypostyle-io --test differential)
     memcheck_tests "$program" table::types_of_the_general_reader table::a_dictionary_that_grows
     # Frames for arrow2 (engine/src/arrow2.rs).
-    program=$(test_program -p hypostyle-engine --lib --features arrow2)
+    program=$(test_program hypostyle-engine --lib)
     memcheck_tests "$program" arrow2::
     # The Python package (python/src/ffi.rs), as the stage `python` has installed it.
     if ! target/tools/python/bin/python -c 'import hypostyle' 2>/dev/null; then

@@ -30,18 +30,21 @@ fn counted_under_callgrind(work: &mut dyn FnMut()) {
 fn main() {
     // This very thread is the pool: what another one does would not be counted.
     rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build_global().unwrap();
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("instructions");
+    // By a relative path: one of another length moves what lies behind it in memory, and how many instructions a copy
+    // takes depends on where it begins.
+    std::env::set_current_dir(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let folder = Path::new("instructions");
     // Under callgrind the files are there already: writing them would take longer than all else.
     if !std::env::args().any(|argument| argument == "--count") {
-        std::fs::create_dir_all(&folder).unwrap();
-        decode::make(&folder);
-        align::make(&folder);
+        std::fs::create_dir_all(folder).unwrap();
+        decode::make(folder);
+        align::make(folder);
     }
     if std::env::args().any(|argument| argument == "--make") {
         return;
     }
     let mut out = std::io::stdout();
-    for mut case in decode::cases(&folder).into_iter().chain(align::cases(&folder)) {
+    for mut case in decode::cases(folder).into_iter().chain(align::cases(folder)) {
         // What is allocated, opened and looked up once is no part of the count.
         (case.work)();
         counted_under_callgrind(&mut case.work);

@@ -89,7 +89,8 @@ def init(root: str | os.PathLike[str], coordination: str = "local") -> Store:
     root : path-like
         The folder, which must exist. Files that are there stay where they are, and belong to no table.
     coordination : str, default "local"
-        Who decides which commit is next: ``"local"`` for the processes of one machine.
+        Who decides which commit is next: ``"local"`` for the processes of one machine,
+        ``"etcd://host:port,host:port"`` for those of many that see the same folder.
 
     Returns
     -------
@@ -102,6 +103,8 @@ def init(root: str | os.PathLike[str], coordination: str = "local") -> Store:
         It is a managed store already, or lies inside another or around one.
     Unsupported
         The file system is none on which local coordination holds.
+    Unavailable
+        Etcd does not answer.
 
     Examples
     --------
