@@ -14,7 +14,7 @@ pub fn all(criterion: &mut Criterion) {
     let fixture = Fixture::of(profile);
     let run = Run::default();
     let open = |path| ParquetFile::open(path, IoMode::default(), &run).unwrap();
-    let files: Vec<ParquetFile> = fixture.files.iter().map(|path| open(path)).collect();
+    let files: Vec<_> = fixture.files.iter().map(|path| open(path)).collect();
     let mut group = criterion.benchmark_group("protection");
     group.bench_function(name, |b| {
         b.iter(|| {
@@ -23,7 +23,7 @@ pub fn all(criterion: &mut Criterion) {
             for path in &fixture.files {
                 found |= any_remote() | is_remote(path);
             }
-            check_unchanged(&files, &run).unwrap();
+            check_unchanged(files.iter().map(AsRef::as_ref), &run).unwrap();
             black_box(found)
         });
     });
