@@ -1,14 +1,17 @@
 //! Which paths lie on a mount that can hang: FUSE, and the file systems of networks.
 //!
 //! Nothing here asks such a mount anything, not even for a name. The kernel's list of mounts is read from
-//! `/proc/self/mountinfo`, and again only when the kernel says that it changed; a path is followed through it
-//! name by name, links included, and no further than to the first mount that is not local.
+//! `/proc/self/mountinfo`, and again only when the kernel says that it changed, which it is asked once a millisecond
+//! at most; a path is followed through it name by name, links included, and no further than to the first mount that
+//! is not local.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use crate::lately::Lately;
 use crate::platform::MountList;
 use crate::process::ByProcess;
 
@@ -85,7 +88,13 @@ struct Known(Mutex<(MountList, Arc<Mounts>)>);
 
 static KNOWN: ByProcess<Known> = ByProcess::new();
 
+/// The mounts of now, or of a moment ago: a join asks for each of its files, and each time twice.
 fn now() -> Arc<Mounts> {
+    static SEEN: Lately<Arc<Mounts>> = Lately::good_for(Duration::from_millis(1));
+    SEEN.get(look)
+}
+
+fn look() -> Arc<Mounts> {
     let known = KNOWN.get();
     // What is under the lock is whole at every moment.
     let mut known = known.0.lock().unwrap_or_else(PoisonError::into_inner);

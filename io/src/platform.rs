@@ -8,6 +8,8 @@ compile_error!(
 use std::fs::File;
 use std::time::{Duration, SystemTime};
 
+use crate::lately::Lately;
+
 /// What tells one version of a file from another: device, inode, size and times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
@@ -217,8 +219,14 @@ pub(crate) fn prefer_huge_pages(map: &memmap2::MmapMut) {
     let _ = map;
 }
 
-/// Half of the smallest of the machine's memory, the control group's limit and `RLIMIT_AS`, in bytes.
+/// Half of the smallest of the machine's memory, the control group's limit and `RLIMIT_AS`, in bytes; as of the last
+/// second.
 pub fn default_memory_limit() -> u64 {
+    static LIMIT: Lately<u64> = Lately::good_for(Duration::from_secs(1));
+    LIMIT.get(half_of_memory)
+}
+
+fn half_of_memory() -> u64 {
     let smallest = [physical_memory(), control_group_limit(), address_space_limit()]
         .into_iter()
         .flatten()

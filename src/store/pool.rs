@@ -5,7 +5,6 @@
 //! for them waits for ever.
 
 use std::cell::Cell;
-use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -62,7 +61,7 @@ pub(super) fn of(lane: Lane) -> Result<Arc<Workers>> {
         }
         Some(threads) => threads,
         None => {
-            let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+            let cores = hypostyle_io::cores();
             if lane.mount.is_some() { cores.max(BESIDE_A_MOUNT) } else { cores }
         }
     };

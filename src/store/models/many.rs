@@ -1,7 +1,6 @@
 //! Many models, read side by side and given as they come.
 
 use std::collections::BTreeMap;
-use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -66,7 +65,7 @@ impl Blobs {
         })?;
         let names = looked_for.iter().map(|(name, _)| name.clone());
         let wanted: Vec<_> = names.zip(found).collect();
-        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let cores = hypostyle_io::cores();
         let threads = threads.unwrap_or(if reader.waits() { reader.depth } else { cores });
         let threads = threads.clamp(1, wanted.len().max(1));
         let (send, coming) = sync_channel(threads * AHEAD);
