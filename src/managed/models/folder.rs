@@ -1,10 +1,11 @@
 //! Folders as models: one tar archive, its entries in the order of their names and without what differs from one
 //! machine to another, so that the same folder gives the same bytes.
 
-use std::io::{Read, Write};
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
 
-use crate::{Error, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// What a folder has, in order; `None` for a file. What cannot be stored is refused.
 pub(super) fn look(path: &Path) -> Result<Option<Vec<PathBuf>>> {
@@ -72,32 +73,72 @@ pub(super) fn write(folder: &Path, listed: &[PathBuf], to: &mut dyn Write) -> Re
     archive.follow_symlinks(false);
     for below in listed {
         let path = folder.join(below);
-        archive.append_path_with_name(&path, below).map_err(|e| from_archive(&path, e))?;
+        let is_file = path.symlink_metadata().map_err(|e| Error::from_io(&path, e))?.is_file();
+        match is_file {
+            true => write_file(&mut archive, &path, below)?,
+            false => archive.append_path_with_name(&path, below).map_err(|e| from_archive(&path, e))?,
+        }
     }
     archive.into_inner().map(drop).map_err(|e| from_archive(folder, e))
 }
 
+/// Writes a file: as many bytes as its header says, or what follows in the archive would be taken for its end. Its
+/// holes are written as zeros, since which it has is a matter of the file system.
+fn write_file<W: Write>(archive: &mut tar::Builder<W>, path: &Path, below: &Path) -> Result<()> {
+    let from_io = |e| Error::from_io(path, e);
+    let mut file = File::open(path).map_err(from_io)?;
+    let before = file.metadata().map_err(from_io)?;
+    let mut header = tar::Header::new_gnu();
+    header.set_metadata_in_mode(&before, tar::HeaderMode::Deterministic);
+    let mut bytes = (&mut file).take(before.len());
+    archive.append_data(&mut header, below, &mut bytes).map_err(|e| from_archive(path, e))?;
+    let is_short = bytes.limit() > 0;
+    let is_long = file.read(&mut [0]).map_err(from_io)? > 0;
+    let after = file.metadata().map_err(from_io)?;
+    if is_short || is_long || after.modified().ok() != before.modified().ok() {
+        return Err(Error::new(ErrorKind::Changed, "the file changed while it was read")
+            .path(path)
+            .hint("store the folder when nobody writes to it"));
+    }
+    Ok(())
+}
+
 /// An error of ours may be wrapped in the archive's.
-fn from_archive(path: &Path, error: std::io::Error) -> Error {
+fn own(error: &io::Error) -> Option<&Error> {
     let mut inner = error.get_ref().map(|e| e as &(dyn std::error::Error + 'static));
     while let Some(cause) = inner {
         if let Some(own) = cause.downcast_ref::<Error>() {
-            let copy = Error::new(own.kind(), own.message()).path(own.file_path().unwrap_or(path));
-            return own.hint_text().map(str::to_owned).into_iter().fold(copy, Error::hint);
+            return Some(own);
         }
         inner = cause.source();
     }
-    Error::from_io(path, error)
+    None
 }
 
-/// Unpacks an archive into a new folder, and nothing outside of it.
+fn from_archive(path: &Path, error: io::Error) -> Error {
+    let Some(own) = own(&error) else { return Error::from_io(path, error) };
+    let copy = Error::new(own.kind(), own.message()).path(own.file_path().unwrap_or(path));
+    own.hint_text().map(str::to_owned).into_iter().fold(copy, Error::hint)
+}
+
+/// Unpacks an archive into a new folder, and nothing outside of it; nor does anything in it lead out.
 pub(crate) fn unpack(from: impl Read, folder: &Path) -> Result<()> {
     let mut archive = tar::Archive::new(from);
     archive.set_preserve_mtime(false);
-    archive.unpack(folder).map_err(|e| from_archive(folder, e))?;
-    // Zeros that end the archive, and the checksum that is looked at behind them.
-    std::io::copy(&mut archive.into_inner(), &mut std::io::sink()).map_err(|e| from_archive(folder, e))?;
-    Ok(())
+    let unpacked = archive.unpack(folder);
+    if let Err(error) = unpacked.as_ref()
+        && own(error).is_some()
+    {
+        return unpacked.map_err(|e| from_archive(folder, e));
+    }
+    // Zeros that end the archive, and the checksum that is looked at behind them: if that does not fit, it is what is
+    // wrong, whatever the archive seemed to say.
+    io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(|e| from_archive(folder, e))?;
+    unpacked.map_err(|e| from_archive(folder, e))?;
+    match look(folder) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Error::corrupt(format!("its archive cannot be a model's: {}", error.message()))),
+    }
 }
 
 #[cfg(test)]
@@ -125,6 +166,109 @@ mod tests {
         assert_eq!(std::fs::read_to_string(to.join("b/link")).unwrap(), "a");
         assert_eq!(look(&to).unwrap(), look(&from).unwrap());
         assert_eq!(look(&from.join("a.txt")).unwrap(), None);
+    }
+
+    /// A file that grew made an archive whose next header was taken from the middle of its bytes, and the store said
+    /// that all was well.
+    #[test]
+    fn a_file_that_changes_while_it_is_read_is_refused_and_never_half_stored() {
+        /// What is written first changes the file that is being read.
+        struct Meddles<'a>(&'a dyn Fn(), Vec<u8>);
+        impl Write for Meddles<'_> {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                if self.1.is_empty() {
+                    self.0();
+                }
+                self.1.write(bytes)
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let resize = |bytes: u64| File::options().write(true).open(&path).unwrap().set_len(bytes).unwrap();
+        for (changed, is_fine) in [(100_000, true), (100_001, false), (99_999, false), (0, false)] {
+            std::fs::write(&path, vec![7; 100_000]).unwrap();
+            let listed = look(folder.path()).unwrap().unwrap();
+            let change = || {
+                if changed != 100_000 {
+                    resize(changed)
+                }
+            };
+            let outcome = write(folder.path(), &listed, &mut Meddles(&change, Vec::new()));
+            assert_eq!(outcome.is_ok(), is_fine, "{changed} {outcome:?}");
+            if let Err(error) = outcome {
+                assert_eq!(error.kind(), ErrorKind::Changed);
+                assert!(error.to_string().contains("changed while it was read"), "{error}");
+            }
+        }
+    }
+
+    /// Two machines may keep the same file with holes and without.
+    #[test]
+    fn holes_make_no_difference() {
+        let folder = tempfile::tempdir().unwrap();
+        let [dense, holes] = ["dense", "holes"].map(|name| {
+            let folder = folder.path().join(name);
+            std::fs::create_dir(&folder).unwrap();
+            folder
+        });
+        std::fs::write(dense.join("a"), vec![0; 1 << 20]).unwrap();
+        File::create(holes.join("a")).unwrap().set_len(1 << 20).unwrap();
+        let archive = |folder: &Path| {
+            let mut bytes = Vec::new();
+            write(folder, &look(folder).unwrap().unwrap(), &mut bytes).unwrap();
+            bytes
+        };
+        assert!(archive(&dense) == archive(&holes));
+    }
+
+    /// What a forged archive could say; ours never does.
+    #[test]
+    fn an_archive_that_leads_out_is_not_unpacked() {
+        use tar::EntryType as Type;
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::write(outside.path().join("secret"), "s").unwrap();
+        let out = outside.path().to_str().unwrap();
+        let secret = format!("{out}/secret");
+        for (entries, is_fine) in [
+            (vec![("a", Type::Regular, "")], true),
+            (vec![("a", Type::Regular, ""), ("l", Type::Symlink, "a")], true),
+            (vec![("../evil", Type::Regular, "")], true),
+            (vec![(&*format!("{out}/evil"), Type::Regular, "")], true),
+            (vec![("l", Type::Symlink, &*secret)], false),
+            (vec![("l", Type::Symlink, "../secret")], false),
+            (vec![("l", Type::Symlink, out), ("l/evil", Type::Regular, "")], false),
+            (vec![("l", Type::Link, &*secret)], false),
+            (vec![("l", Type::Link, "../secret")], false),
+        ] {
+            let mut archive = tar::Builder::new(Vec::new());
+            for (name, kind, link) in &entries {
+                let mut header = tar::Header::new_gnu();
+                // As `set_path` would not.
+                header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+                header.as_old_mut().linkname[..link.len()].copy_from_slice(link.as_bytes());
+                header.set_entry_type(*kind);
+                header.set_mode(0o6777);
+                header.set_size(0);
+                header.set_cksum();
+                archive.append(&header, io::empty()).unwrap();
+            }
+            let to = outside.path().join("to");
+            let outcome = unpack(archive.into_inner().unwrap().as_slice(), &to);
+            assert_eq!(outcome.is_ok(), is_fine, "{entries:?} {outcome:?}");
+            assert!(!outside.path().join("evil").exists(), "{entries:?}");
+            assert_eq!(
+                std::fs::metadata(&secret).map(|s| std::os::unix::fs::MetadataExt::nlink(&s)).unwrap(),
+                1
+            );
+            if let Ok(made) = std::fs::metadata(to.join("a")) {
+                let mode = std::os::unix::fs::PermissionsExt::mode(&made.permissions());
+                assert_eq!(mode & 0o7000, 0, "no file that runs as another user");
+            }
+            let _ = std::fs::remove_dir_all(&to);
+        }
     }
 
     #[test]
