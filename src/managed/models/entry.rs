@@ -80,8 +80,9 @@ impl FromStr for ModelVersion {
             return Ok(Self::Latest);
         }
         match text.parse() {
-            Ok(number) => Ok(Self::Number(number)),
-            Err(_) => check_alias(text).map(|()| Self::Alias(text.to_owned())).map_err(|_| {
+            // A sign is none of a number's here.
+            Ok(number) if !text.starts_with('+') => Ok(Self::Number(number)),
+            _ => check_alias(text).map(|()| Self::Alias(text.to_owned())).map_err(|_| {
                 let shown = crate::output::shortened(text, 80);
                 Error::invalid(format!("`{shown}` is no version")).hint("a number, `latest`, or an alias")
             }),
@@ -205,18 +206,18 @@ impl ModelEntry {
             match self.aliases.get(at) {
                 Some(Target::Version(number)) => return Ok(*number),
                 Some(Target::Alias(next)) => at = next,
-                None => {
-                    let error = Error::not_found(format!("model `{name}` has no alias `{at}`"));
-                    let known = self.aliases.keys().map(String::as_str);
-                    return Err(match hypostyle_io::did_you_mean(at, known) {
-                        Some(hint) => error.hint(hint),
-                        None => error.hint(format!("`hypostyle model alias {name} {at} VERSION` makes one")),
-                    });
-                }
+                None => return Err(self.no_alias(name, at)),
             }
         }
-        Err(Error::invalid(format!("the alias `{alias}` of model `{name}` would lead back to itself"))
-            .hint("let it lead to a version"))
+        Err(circle(name, alias))
+    }
+
+    fn no_alias(&self, name: &str, alias: &str) -> Error {
+        let error = Error::not_found(format!("model `{name}` has no alias `{alias}`"));
+        match hypostyle_io::did_you_mean(alias, self.aliases.keys().map(String::as_str)) {
+            Some(hint) => error.hint(hint),
+            None => error.hint(format!("`hypostyle model alias {name} {alias} VERSION` makes one")),
+        }
     }
 
     /// The aliases and the versions they lead to.
@@ -243,9 +244,17 @@ impl ModelEntry {
             };
         };
         let target = match to {
+            ModelVersion::Alias(other) if other == alias => return Err(circle(name, alias)),
             ModelVersion::Alias(other) => Target::Alias(other.clone()),
             _ => Target::Version(self.find(name, to)?.version),
         };
+        // The alias as it is to be is nothing that could have been meant by a wrong name for what it leads to.
+        self.aliases.remove(alias);
+        if let Target::Alias(other) = &target
+            && !self.aliases.contains_key(other)
+        {
+            return Err(self.no_alias(name, other));
+        }
         self.aliases.insert(alias.to_owned(), target);
         let number = self.follow(name, alias)?;
         if self.has(number) { Ok(()) } else { Err(self.lacks(name, number)) }
@@ -268,6 +277,11 @@ impl ModelEntry {
         self.versions.retain(|version| !removed.contains(&version.version));
         Ok(removed)
     }
+}
+
+fn circle(name: &str, alias: &str) -> Error {
+    Error::invalid(format!("the alias `{alias}` of model `{name}` would lead back to itself"))
+        .hint("let it lead to a version")
 }
 
 #[cfg(test)]
@@ -313,7 +327,7 @@ mod tests {
             let found = model.find("m", &wanted.parse().unwrap()).map(|version| version.version);
             assert_eq!(found.as_ref().map_err(Error::message), expected.as_ref().map_err(|e| *e), "{wanted}");
         }
-        for wrong in ["", "a b", "-1", "1.5", "../x"] {
+        for wrong in ["", "a b", "-1", "+1", "1.5", "../x"] {
             assert_eq!(
                 wrong.parse::<ModelVersion>().unwrap_err().kind(),
                 ErrorKind::InvalidRequest,
@@ -335,6 +349,7 @@ mod tests {
             ("new", Some("live"), None),
             ("new", Some("2"), Some((ErrorKind::NotFound, "no version 2"))),
             ("new", Some("nothing"), Some((ErrorKind::NotFound, "no alias `nothing`"))),
+            ("new", Some("new"), Some((ErrorKind::InvalidRequest, "lead back to itself"))),
             ("prod", Some("live"), Some((ErrorKind::InvalidRequest, "lead back to itself"))),
             ("prod", Some("prod"), Some((ErrorKind::InvalidRequest, "lead back to itself"))),
             ("latest", Some("1"), Some((ErrorKind::InvalidRequest, "always the newest"))),
@@ -354,6 +369,20 @@ mod tests {
                     assert!(error.to_string().contains(words), "{error}");
                 }
             }
+        }
+    }
+
+    /// The hint named the alias that was about to be made.
+    #[test]
+    fn what_is_like_the_wrong_target_of_an_alias_is_looked_for_among_those_that_there_are() {
+        for (alias, to, hint) in [
+            ("prud", "prd", "did you mean `prod`?"),
+            ("prod", "prods", "`hypostyle model alias m prods VERSION` makes one"),
+            ("new", "nwe", "there are `prod`"),
+        ] {
+            let mut model = model(&[1, 3], &[("prod", "3")]);
+            let error = model.set_alias("m", alias, Some(&to.parse().unwrap())).unwrap_err();
+            assert_eq!(error.hint_text(), Some(hint), "{alias} {to}");
         }
     }
 

@@ -60,7 +60,7 @@ impl View<'_> {
                     latest: model.versions.last()?.version,
                     versions: model.versions.iter().map(|version| version.version).collect(),
                     aliases: model.aliases(),
-                    bytes: model.versions.iter().map(|version| version.bytes).sum(),
+                    bytes: model.versions.iter().fold(0, |sum, version| sum.saturating_add(version.bytes)),
                     name,
                 })
             })
