@@ -82,7 +82,13 @@ impl Immutable {
             return Ok(Arc::clone(source));
         }
         // No lock is held meanwhile: opening may hang.
-        let (source, _) = source::open(&self.path, self.mode)?;
+        let (source, _) = match source::open(&self.path, self.mode) {
+            // An address space that has no room for the whole file has some for what is read of it.
+            Err(e) if self.mode == IoMode::Mmap && e.kind() == ErrorKind::LimitExceeded => {
+                source::open(&self.path, IoMode::Pread)?
+            }
+            opened => opened?,
+        };
         Ok(Arc::clone(self.lock().get_or_insert(source)))
     }
 }

@@ -47,7 +47,7 @@ pub use history::{Difference, ModelChange, SnapshotReport, TableChange};
 pub use init::{Coordination, Initialized, init};
 pub use locks::LockReport;
 pub(crate) use locks::from_lock;
-pub(crate) use models::{Card, FoundModel, unpack};
+pub(crate) use models::{Card, FoundModel, MOST_CARD, unpack};
 pub use models::{ModelData, ModelInfo, ModelKind, ModelReport, ModelVersion, NewModel, PutOptions};
 pub use repair::{Finding, RepairReport};
 pub use transaction::{Committed, Transaction, TransactionOptions, WriteMode, WriteOptions};

@@ -16,6 +16,9 @@ use crate::{Error, ErrorKind, Result};
 /// How often a transaction may ask for models that it did not name when it began.
 const MOST_LATE: usize = 32;
 
+/// What was done stands in the manifest, which all who open the store read: so many changes are told one by one.
+const MOST_TOLD: usize = 8;
+
 /// The models that a transaction changes.
 #[derive(Debug, Default)]
 pub(crate) struct ModelChanges {
@@ -78,7 +81,10 @@ impl ModelChanges {
             1 => Some(format!("put model {}", self.done.first)),
             many => Some(format!("put {many} models")),
         };
-        let parts: Vec<String> = puts.into_iter().chain(self.done.others.iter().cloned()).collect();
+        let others = self.done.others.iter().take(MOST_TOLD).cloned();
+        let more = self.done.others.len().saturating_sub(MOST_TOLD);
+        let more = (more > 0).then(|| format!("and {more} more changes of models"));
+        let parts: Vec<String> = puts.into_iter().chain(others).chain(more).collect();
         (!parts.is_empty()).then(|| parts.join(", "))
     }
 

@@ -16,5 +16,5 @@ pub(super) use entry::{ModelEntry, VersionEntry};
 pub use entry::{ModelInfo, ModelKind, ModelReport, ModelVersion};
 pub(crate) use find::FoundModel;
 pub(crate) use folder::unpack;
-pub(crate) use pack::Card;
+pub(crate) use pack::{Card, MOST_CARD};
 pub use pack::{ModelData, NewModel, PutOptions};

@@ -10,6 +10,7 @@
 //! Where a version begins, how long it is, and its checksum stand in the manifest alone; a card says the rest, and
 //! whose bytes follow it, should a manifest be lost.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
@@ -40,7 +41,10 @@ const PIECE: usize = 4 << 20;
 const TOGETHER: usize = 1 << 20;
 
 /// A card is no place for data.
-const MOST_CARD: usize = 16 << 20;
+pub(crate) const MOST_CARD: usize = 16 << 20;
+
+/// Packs that are synced at once; more wait for the first of them.
+const MOST_SYNCING: usize = 16;
 
 /// What is stored as a model.
 #[non_exhaustive]
@@ -148,6 +152,13 @@ impl Card {
             ))
             .hint("put what is large into the model itself"));
         }
+        // What is written and cannot be read again would be taken for damage.
+        if !self.metadata.is_empty()
+            && let Err(e) = serde_json::from_slice::<Self>(&bytes)
+        {
+            return Err(Error::invalid(format!("the metadata could not be read again: {e}"))
+                .hint("nest it less deeply"));
+        }
         let whole = (bytes.len() as u64 + 1).next_multiple_of(ALIGNED);
         bytes.resize(usize::try_from(whole).unwrap_or(0) - 1, b' ');
         bytes.push(b'\n');
@@ -193,7 +204,7 @@ pub(super) struct Packs {
     files: Files,
     fence: u64,
     open: Option<Pack>,
-    syncing: Vec<Syncing>,
+    syncing: VecDeque<Syncing>,
     written: Vec<PathBuf>,
     is_settled: bool,
     /// Why a version was not written whole: then nothing of all this is to be committed.
@@ -271,7 +282,7 @@ impl Packs {
             files: files.clone(),
             fence,
             open: None,
-            syncing: Vec::new(),
+            syncing: VecDeque::new(),
             written: Vec::new(),
             is_settled: true,
             failed: None,
@@ -357,7 +368,13 @@ impl Packs {
     fn close(&mut self) -> Result<()> {
         if let Some(mut pack) = self.open.take() {
             pack.flush(&self.files)?;
-            self.syncing.push(self.files.begin_sync(&pack.path, pack.file)?);
+            // Whoever stores more than the disk takes is not to have a thread for each pack of it.
+            if self.syncing.len() >= MOST_SYNCING
+                && let Some(first) = self.syncing.pop_front()
+            {
+                first.wait()?;
+            }
+            self.syncing.push_back(self.files.begin_sync(&pack.path, pack.file)?);
         }
         Ok(())
     }

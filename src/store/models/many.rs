@@ -27,6 +27,8 @@ pub struct Blobs {
     shared: Arc<Shared>,
     left: usize,
     snapshot: u64,
+    /// Whose threads read: a forked child has none of them.
+    process: u32,
 }
 
 type Came = (String, Result<Bytes>, u64);
@@ -91,7 +93,7 @@ impl Blobs {
                 Err(_) => break,
             }
         }
-        Ok(Self { coming, shared, left, snapshot })
+        Ok(Self { coming, shared, left, snapshot, process: std::process::id() })
     }
 
     /// The snapshot that they are of.
@@ -105,6 +107,14 @@ impl Blobs {
         if self.left == 0 {
             return Some(None);
         }
+        // What these threads hold to send with is never let go in a child, which would wait for ever.
+        if self.process != std::process::id() {
+            self.left = 0;
+            let error =
+                Error::invalid("the models were asked for before this process was forked, and come no more")
+                    .hint("ask for them in the process that takes them");
+            return Some(Some((String::new(), Err(error))));
+        }
         match self.coming.recv_timeout(longest) {
             Ok((name, blob, reserved)) => {
                 self.left -= 1;
@@ -112,7 +122,6 @@ impl Blobs {
                 Some(Some((name, blob)))
             }
             Err(RecvTimeoutError::Timeout) => None,
-            // As in a forked child, where nobody reads them.
             Err(RecvTimeoutError::Disconnected) => {
                 self.left = 0;
                 let error = Error::internal("the threads that read models have ended");
@@ -176,10 +185,7 @@ impl Shared {
         let blob = self.reader.whole(found);
         let blob = blob.map_err(|error| match error.kind() {
             // What gc took away is gone, not damaged.
-            ErrorKind::Corrupt => match self.reader.is_gone(again(&error), self.snapshot) {
-                Err(gone) => gone,
-                Ok(()) => error,
-            },
+            ErrorKind::Corrupt => self.reader.gone(found, error, self.snapshot),
             _ => error,
         });
         (blob, bytes)

@@ -6,12 +6,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hypostyle_io::{Immutable, IoMode, Run, check_bytes, is_remote};
 
-use crate::managed::{AsOf, Card, FoundModel, Managed, ModelVersion, View};
+use crate::managed::{AsOf, Card, FoundModel, MOST_CARD, Managed, ModelVersion, View};
 use crate::store::JoinOptions;
 use crate::store::roots::{Roots, goes_on};
 use crate::{Error, ErrorKind, Result};
@@ -22,11 +22,33 @@ const MOST: usize = 256;
 /// What is read at once of something large.
 const PIECE: u64 = 4 << 20;
 
+/// The same, however low the memory limit is.
+const LEAST_PIECE: u64 = 64 << 10;
+
+/// How soon packs that are open are looked for again: what gc removed takes its space until it is let go.
+const AGAIN: Duration = Duration::from_secs(10);
+
 /// Opened packs, by their path and the way they are read.
 #[derive(Debug, Default)]
 pub(crate) struct OpenPacks {
-    files: Mutex<HashMap<(PathBuf, IoMode), Arc<Immutable>>>,
+    files: Mutex<Open>,
     usual_limit: OnceLock<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    packs: HashMap<(PathBuf, IoMode), Arc<Immutable>>,
+    looked: Option<Instant>,
+}
+
+impl Open {
+    /// Lets go what was removed. A mount is not asked: it may hang, and has its own way with what is removed.
+    fn let_go(&mut self, after: Duration) {
+        if self.looked.is_none_or(|looked| looked.elapsed() >= after) {
+            self.packs.retain(|(path, _), _| is_remote(path) || path.exists());
+            self.looked = Some(Instant::now());
+        }
+    }
 }
 
 impl OpenPacks {
@@ -35,13 +57,21 @@ impl OpenPacks {
         *self.usual_limit.get_or_init(hypostyle_io::default_memory_limit)
     }
 
+    #[cfg(test)]
+    pub(super) fn close(&self) {
+        self.files.lock().unwrap().packs.clear();
+    }
+
     fn get(&self, path: PathBuf, mode: IoMode) -> Arc<Immutable> {
         let mut open = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = !open.packs.contains_key(&(path.clone(), mode));
         // Whoever reads one that is let go keeps it until the read is over.
-        if open.len() >= MOST && !open.contains_key(&(path.clone(), mode)) {
-            open.clear();
+        if is_new && open.packs.len() >= MOST {
+            open.packs.clear();
         }
-        let file = open.entry((path.clone(), mode)).or_insert_with(|| Arc::new(Immutable::new(path, mode)));
+        open.let_go(AGAIN);
+        let file =
+            open.packs.entry((path.clone(), mode)).or_insert_with(|| Arc::new(Immutable::new(path, mode)));
         Arc::clone(file)
     }
 }
@@ -147,6 +177,14 @@ impl Reader {
         }
     }
 
+    /// An error about a version of a snapshot: that the snapshot is gone, if it is, which is why its files are.
+    pub(super) fn gone(&self, found: &FoundModel, error: Error, number: u64) -> Error {
+        match self.managed.view(Some(&AsOf::Snapshot(number)), Duration::ZERO).map(drop) {
+            Err(gone) if gone.kind() == ErrorKind::NotFound => found.about(gone),
+            _ => error,
+        }
+    }
+
     /// All bytes of a version.
     pub(super) fn whole(&self, found: &FoundModel) -> Result<Bytes> {
         let reserved = self.run.reserve(found.entry.bytes, "the model").map_err(|e| {
@@ -166,6 +204,9 @@ impl Reader {
         let at = found.entry.at.checked_sub(u64::from(length));
         let at =
             at.ok_or_else(|| found.about(Error::corrupt("the manifest has its card before its file")))?;
+        if length as usize > MOST_CARD {
+            return Err(found.about(Error::corrupt(format!("the manifest has a card of {length} bytes"))));
+        }
         let bytes = self.range(found, at, u64::from(length))?;
         Card::decode(&bytes, checksum, &found.name, found.entry.version).map_err(|e| self.damaged(found, e))
     }
@@ -254,7 +295,7 @@ pub(super) struct Stream<'r> {
 impl Stream<'_> {
     fn next_piece(&mut self) -> Result<Option<Bytes>> {
         let (entry, reader) = (&self.found.entry, self.reader);
-        let many = (entry.bytes - self.done).min(PIECE);
+        let many = (entry.bytes - self.done).min(PIECE).min(reader.limit.max(LEAST_PIECE));
         if many == 0 {
             if !self.is_over && reader.verify && self.hasher.clone().finalize() != entry.checksum {
                 let error =
@@ -287,5 +328,37 @@ impl io::Read for Stream<'_> {
         let piece = self.piece.split_to(many);
         to.get_mut(..many).unwrap_or_default().copy_from_slice(&piece);
         Ok(many)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A process that read models all day kept the files of all that gc had removed: their space was not free.
+    #[test]
+    fn a_pack_that_was_removed_is_let_go_and_the_others_stay_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let [gone, stays] = ["gone", "stays"].map(|name| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, name).unwrap();
+            path
+        });
+        for mode in [IoMode::Mmap, IoMode::Pread] {
+            std::fs::write(&gone, "gone").unwrap();
+            let open = OpenPacks::default();
+            let held = open.get(gone.clone(), mode);
+            let bytes = held.read(0, 4).unwrap();
+            let kept = open.get(stays.clone(), mode);
+            std::fs::remove_file(&gone).unwrap();
+            let mut files = open.files.lock().unwrap();
+            files.let_go(AGAIN);
+            assert_eq!(files.packs.len(), 2, "not at each read");
+            files.let_go(Duration::ZERO);
+            drop(files);
+            assert_eq!(Arc::strong_count(&held), 1, "only who reads it has it");
+            assert_eq!(&bytes[..], b"gone", "and can still do so");
+            assert!(Arc::ptr_eq(&kept, &open.get(stays.clone(), mode)));
+        }
     }
 }
