@@ -7,7 +7,8 @@ import decimal
 import json
 import numbers
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from hypostyle._errors import InvalidRequest, WrongType
@@ -128,6 +129,12 @@ def whole(name: str, value: object) -> int:
     except TypeError:
         # An array has the method, and is a number only if it has one element.
         raise wrong_type(name, value, "a whole number") from None
+
+
+def countdown(name: str, value: object) -> Callable[[], float | None]:
+    """Return what tells how much of a length of time is left: none at all is a moment, for what then says so."""
+    length, begun = seconds(name, value), time.monotonic()
+    return lambda: None if length is None else max(length - (time.monotonic() - begun), min(length, 1e-6))
 
 
 def seconds(name: str, value: object) -> float | None:

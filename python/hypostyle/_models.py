@@ -72,7 +72,7 @@ class ModelWriter:
         data : bytes-like or path-like
             Its bytes, in any format; or a file, or a folder with all that is in it.
         metadata : dict, optional
-            What JSON can hold.
+            What JSON can hold, 16 MiB at most. Whole numbers of more than 64 bits come back as floats.
         features : sequence of str, default ()
             References ``table:column`` of what it was trained on: :meth:`Store.frame_for` joins these.
         snapshot : int, optional
@@ -364,7 +364,14 @@ class Models(ModelWriter):
         wanted = _arguments.names("names", names if isinstance(names, (str, bytes)) else list(names))
         return Blobs(self._reader().get_many(wanted, _version(version), options))
 
-    def info(self, name: str, version: Version = "latest", *, as_of: AsOf | None = None) -> Told:
+    def info(
+        self,
+        name: str,
+        version: Version = "latest",
+        *,
+        as_of: AsOf | None = None,
+        timeout: float | timedelta | None = None,
+    ) -> Told:
         """Return what was stored with a version.
 
         Parameters
@@ -375,6 +382,8 @@ class Models(ModelWriter):
             A number, an alias, or ``"latest"``.
         as_of : int, datetime or str, optional
             The snapshot: a number, a time or a tag; the newest when left out.
+        timeout : float or timedelta, optional
+            Seconds after which it ends with :class:`Timeout`.
 
         Returns
         -------
@@ -395,10 +404,12 @@ class Models(ModelWriter):
         >>> written.models.info("node-17")["metadata"]
         {'loss': 0.25}
         """
-        text = self._reader().info(_name("name", name), _version(version), self._options(as_of))
-        return _arguments.load(text)
+        options = self._options(as_of, timeout)
+        return _arguments.load(self._reader().info(_name("name", name), _version(version), options))
 
-    def versions(self, name: str, *, as_of: AsOf | None = None) -> AllTold:
+    def versions(
+        self, name: str, *, as_of: AsOf | None = None, timeout: float | timedelta | None = None
+    ) -> AllTold:
         """Return what was stored with each version of a model, the oldest first.
 
         Parameters
@@ -407,6 +418,8 @@ class Models(ModelWriter):
             The model.
         as_of : int, datetime or str, optional
             The snapshot: a number, a time or a tag; the newest when left out.
+        timeout : float or timedelta, optional
+            Seconds after which it ends with :class:`Timeout`.
 
         Returns
         -------
@@ -418,16 +431,19 @@ class Models(ModelWriter):
         NotFound
             There is no such model.
         """
-        loaded: Any = _arguments.load(self._reader().versions(_name("name", name), self._options(as_of)))
+        options = self._options(as_of, timeout)
+        loaded: Any = _arguments.load(self._reader().versions(_name("name", name), options))
         return [*loaded]
 
-    def list(self, *, as_of: AsOf | None = None) -> AllTold:
+    def list(self, *, as_of: AsOf | None = None, timeout: float | timedelta | None = None) -> AllTold:
         """Return the models, by name.
 
         Parameters
         ----------
         as_of : int, datetime or str, optional
             The snapshot: a number, a time or a tag; the newest when left out.
+        timeout : float or timedelta, optional
+            Seconds after which it ends with :class:`Timeout`.
 
         Returns
         -------
@@ -441,7 +457,7 @@ class Models(ModelWriter):
         >>> [(model["name"], model["latest"]) for model in written.models.list()]
         [('node-17', 1)]
         """
-        loaded: Any = _arguments.load(self._reader().list(self._options(as_of)))
+        loaded: Any = _arguments.load(self._reader().list(self._options(as_of, timeout)))
         return [*loaded]
 
     def save(
@@ -627,6 +643,8 @@ def _given(name: object, data: object, metadata: object, features: object, snaps
         raise _arguments.wrong_type("metadata", metadata, "a dict")
     text = None if metadata is None else _arguments.dump("metadata", dict(metadata))
     number = None if snapshot is None else _arguments.whole("snapshot", snapshot)
+    if number is not None and not 0 <= number < 1 << 63:
+        raise _arguments.invalid(f"`snapshot` is {number}", "give a snapshot's number, such as `frame.snapshot`")
     return what, _data(data)[0], text, _arguments.names("features", features), number
 
 

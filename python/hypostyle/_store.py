@@ -448,13 +448,15 @@ class Store(ManagedStore):
         """Its models: named, versioned, immutable blobs, in the same snapshots as its tables."""
         return Models(self)
 
-    def at(self, snapshot: AsOf | None = None) -> StoreAt:
+    def at(self, snapshot: AsOf | None = None, *, timeout: float | timedelta | None = None) -> StoreAt:
         """Return the store as of one snapshot: all its frames and models are of one moment.
 
         Parameters
         ----------
         snapshot : int, datetime or str, optional
             A number, a time or a tag; the newest when left out. It is looked up once.
+        timeout : float or timedelta, optional
+            Seconds after which it ends with :class:`Timeout`.
 
         Returns
         -------
@@ -477,7 +479,8 @@ class Store(ManagedStore):
         >>> bytes(now.models.get("node-17")), now.frame_for("node-17", last=1).shape
         (b'weights', (1, 2))
         """
-        return StoreAt(self, _native.Models(self._open()).snapshot(read_options(as_of=snapshot)))
+        options = read_options(as_of=snapshot, timeout=timeout)
+        return StoreAt(self, _native.Models(self._open()).snapshot(options))
 
     def frame_for(
         self,
@@ -528,7 +531,9 @@ class Store(ManagedStore):
         ['ts', 'mw', 'speed']
         """
         rows = {"start": start, "end": end, "last": last, "spine": spine, "full_names": full_names}
-        return self.at(as_of).frame_for(name, version, **rows, **options)
+        left = _arguments.countdown("timeout", options.pop("timeout", None))
+        now = self.at(as_of, timeout=left())
+        return now.frame_for(name, version, timeout=left(), **rows, **options)
 
     # What is there
 
@@ -747,13 +752,15 @@ class StoreAt:
         InvalidRequest, NotFound, …
             As :meth:`Store.frame_for` does.
         """
-        info = self.models.info(name, version)
+        # One deadline for all that it takes.
+        left = _arguments.countdown("timeout", options.pop("timeout", None))
+        info = self.models.info(name, version, timeout=left())
         if not info["features"]:
             raise _arguments.invalid(
                 f"model `{name}`, version {info['version']}, was stored without features",
                 "store it with features=[…], or join them by name",
             )
-        return self.join(features=info["features"], **options)
+        return self.join(features=info["features"], timeout=left(), **options)
 
     def __index__(self) -> int:
         return self.snapshot

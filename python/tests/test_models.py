@@ -43,8 +43,9 @@ def test_what_is_put_comes_back_in_each_form(managed: hs.Store, tmp_path: Path) 
 def test_the_words_of_a_store_of_models(managed: hs.Store) -> None:
     managed.write("wind", {"ts": [1, 2, 3], "speed": [0.5, 1.5, 2.5]}, key="ts")
     model = {"weights": [1.0, 2.0]}
+    # A number that is no binary fraction, and comes back as it was.
     v = managed.models.put(
-        "node-17", pickle.dumps(model), metadata={"loss": 0.25}, features=["wind:speed"], snapshot=1
+        "node-17", pickle.dumps(model), metadata={"loss": 0.9885189195705479}, features=["wind:speed"], snapshot=1
     )
     assert v == 1
     assert managed.models.put_many([("node-17", b"2"), ("node-18", b"1", {"metadata": {"a": 1}})]) == {
@@ -64,7 +65,7 @@ def test_the_words_of_a_store_of_models(managed: hs.Store) -> None:
     told = {key: info[key] for key in ("version", "metadata", "features", "trained_on", "kind", "aliases")}
     assert told == {
         "version": 1,
-        "metadata": {"loss": 0.25},
+        "metadata": {"loss": 0.9885189195705479},
         "features": ["wind:speed"],
         "trained_on": 1,
         "kind": "bytes",
@@ -164,6 +165,21 @@ WRONG: dict[str, tuple[Callable[[hs.Store], Any], type[Exception], str]] = {
         lambda s: s.models.put("m", b"", metadata=[1]),  # type: ignore[arg-type]
         hs.WrongType,
         "metadata",
+    ),
+    "metadata that JSON has no word for": (
+        lambda s: s.models.put("m", b"", metadata={"loss": float("nan")}),
+        hs.WrongType,
+        "metadata",
+    ),
+    "metadata that is nested too deeply": (
+        lambda s: s.models.put("m", b"", metadata=eval('{"a":' * 127 + "1" + "}" * 127)),
+        hs.InvalidRequest,
+        "metadata",
+    ),
+    "a snapshot before the first": (
+        lambda s: s.models.put("m", b"", snapshot=-1),
+        hs.InvalidRequest,
+        "snapshot",
     ),
     "a feature that is none": (lambda s: s.models.put("m", b"", features=["x"]), hs.InvalidRequest, "x"),
     "an alias to nothing": (lambda s: s.models.alias("there", "prod", 9), hs.NotFound, "version 9"),
@@ -275,15 +291,22 @@ print("done", flush=True)
 
 def test_a_writer_that_is_killed_in_the_middle_puts_all_or_none(managed: hs.Store) -> None:
     managed.models.put("before", b"1")
-    seen = set()
+    folder = Path(managed.root, "_hypostyle/models")
+
+    def written() -> int:
+        return sum(path.stat().st_size for path in folder.iterdir())
+
+    torn = 0
     for step in range(8):
         before = len(managed.models.list())
-        told = ""
+        there = written()
         asked = command(WRITER, managed.root)
         with subprocess.Popen(asked, stdout=subprocess.PIPE, text=True, env=environment()) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == "go\n"
-            time.sleep(0.04 * step)
+            # When so much of its 200 MB is there.
+            while written() < there + step * 28_000_000 and process.poll() is None:
+                time.sleep(0.001)
             process.send_signal(signal.SIGKILL)
             told = process.stdout.read()
         after = managed.models.list()
@@ -291,14 +314,17 @@ def test_a_writer_that_is_killed_in_the_middle_puts_all_or_none(managed: hs.Stor
         assert len(after) == 4001 or not told, "what was told is there"
         latest = {model["latest"] for model in after if model["name"] != "before"}
         assert len(latest) <= 1, "all have the same versions"
-        seen.add(len(after) != before)
+        # Others read and write beside what it left behind.
+        sizes = {blob.nbytes for _, blob in managed.models.get_many(model["name"] for model in after)}
+        assert sizes <= {1, 50_000}
+        torn += written() > sum(model["bytes"] for model in after) * 1.1 + 1_000_000
+    assert torn, "it was killed in the middle"
     assert managed.repair()["findings"] == []
     managed.gc(dry_run=False, grace=0)
-    named = {b"" for _ in managed.models.get_many(m["name"] for m in managed.models.list())}
-    assert named
-    # What was left behind is gone: what is left is named.
-    size = sum(path.stat().st_size for path in Path(managed.root, "_hypostyle/models").iterdir())
-    assert size <= sum(model["bytes"] for model in managed.models.list()) * 1.1 + 1_000_000
+    # What was left behind is gone, and what is named is there.
+    assert written() <= sum(model["bytes"] for model in managed.models.list()) * 1.1 + 1_000_000
+    for _, blob in managed.models.get_many(model["name"] for model in managed.models.list()):
+        assert bytes(blob) in (b"1", bytes(50_000))
 
 
 def test_a_large_blob_is_streamed(managed: hs.Store, tmp_path: Path) -> None:
@@ -318,8 +344,19 @@ store.models.put("large", Path(sys.argv[2]))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
     assert int(python(grown, managed.root, path)) < 60_000, "kilobytes that the process grew by"
+    # A map of the whole file has no room there.
+    narrow = """
+import resource, sys
+import hypostyle as hs
+store = hs.open(sys.argv[1])
+pages = int(open("/proc/self/statm").read().split()[0])
+limit = pages * resource.getpagesize() + (200 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+store.models.save("large", sys.argv[2])
+print(0)
+"""
     out = tmp_path / "out"
-    managed.models.save("large", out)
+    assert python(narrow, managed.root, out) == "0\n"
     assert out.stat().st_size == size
     with out.open("rb") as file:
         file.seek(size - 1)
@@ -352,6 +389,19 @@ def test_many_threads_and_forks_read(managed: hs.Store) -> None:
         finally:
             os._exit(1 if failed else 0)
     assert os.waitpid(child, 0)[1] == 0
+    # A child has none of the threads that read for its parent, and waited for them for ever.
+    blobs = managed.models.get_many(f"m{n}" for n in range(500))
+    child = os.fork()
+    if not child:
+        signal.alarm(30)
+        try:
+            next(blobs)
+        except hs.InvalidRequest as error:
+            os._exit(0 if "forked" in str(error) and not list(blobs) else 1)
+        finally:
+            os._exit(2)
+    assert os.waitpid(child, 0)[1] == 0
+    assert len(list(blobs)) == 500
     # Whoever does not read to the end keeps nobody waiting.
     blobs = managed.models.get_many(f"m{n}" for n in range(500))
     next(blobs)

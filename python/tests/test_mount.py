@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import threading
 import time
@@ -46,6 +47,14 @@ class Mount:
         self._process.stdin.close()
         self._process.stdout.close()
 
+    def stop(self) -> None:
+        """Let it answer nothing."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it answer again."""
+        self._process.send_signal(signal.SIGCONT)
+
     def unmount(self) -> None:
         """Remove what is left."""
         commands = (["umount", "-l"], ["fusermount3", "-u", "-z"])
@@ -64,6 +73,48 @@ def program() -> Path:
     if not found:
         pytest.skip("cargo build -p hypostyle-faultfs has not run")
     return found[0]
+
+
+def test_what_is_told_of_models_ends_in_time_when_the_mount_hangs(program: Path, tmp_path: Path) -> None:
+    """The frame of a model had its deadline from the moment at which the model was found: before, it hung."""
+    folder, place = tmp_path / "tables", tmp_path / "mount"
+    folder.mkdir()
+    place.mkdir()
+    with hs.init(folder) as store:
+        store.write("wind", {"ts": [1, 2], "speed": [0.5, 1.5]}, key="ts")
+        store.models.put_many({f"m{n}": bytes(1_000) for n in range(10)}, features=["wind:speed"])
+    mount = Mount(program, folder, place)
+    try:
+        with hs.open(place) as store:
+            now = store.at(timeout=20)
+            assert now.frame_for("m1", timeout=20).shape == (2, 2)
+            ended: list[str] = []
+            mount.stop()
+            for what, call in {
+                "at": lambda: store.at(timeout=0.3),
+                "list": lambda: store.models.list(timeout=0.3),
+                "info": lambda: store.models.info("m2", timeout=0.3),
+                "versions": lambda: store.models.versions("m2", timeout=0.3),
+                "get": lambda: store.models.get("m2", timeout=0.3),
+                "get_many": lambda: list(store.models.get_many(["m2"], timeout=0.3)),
+                "save": lambda: store.models.save("m2", tmp_path / "out", timeout=0.3),
+                "frame_for": lambda: store.frame_for("m2", timeout=0.3),
+                "frame_for of a snapshot": lambda: now.frame_for("m3", timeout=0.3),
+            }.items():
+                begun = time.monotonic()
+                # Of a snapshot that was looked up some may be known here, or to the kernel.
+                try:
+                    call()
+                    ended.append(what)
+                except hs.Timeout:
+                    pass
+                assert time.monotonic() - begun < 3, what
+            assert not {*ended} - {"frame_for of a snapshot"}
+            mount.go_on()
+            assert store.frame_for("m2", timeout=20).shape == (2, 2)
+    finally:
+        mount.kill()
+        mount.unmount()
 
 
 def test_joins_outlive_their_mount_and_go_on_within_a_second(program: Path, tmp_path: Path) -> None:

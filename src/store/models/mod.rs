@@ -6,6 +6,7 @@ mod read;
 
 use std::io::Write;
 use std::path::Path;
+use std::time::Instant;
 
 use bytes::Bytes;
 use hypostyle_engine::Frame;
@@ -76,10 +77,15 @@ impl Store {
         rows: &RowsSpec,
         options: &JoinOptions,
     ) -> Result<Frame> {
+        // One deadline for all that it takes.
+        let begun = Instant::now();
+        let timeout = || options.timeout.map(|whole| whole.saturating_sub(begun.elapsed()));
+        let left = || JoinOptions { timeout: timeout(), ..options.clone() };
         let at = self.at_with(options)?;
-        let info = at.models().info(name, version)?;
+        let pinned = pinned(&left(), at.snapshot());
+        let info = self.models_with(&pinned).info(name, version)?;
         let spec = spec_of(&info, rows)?;
-        at.join_with(&spec, options)
+        at.join_with(&spec, &left())
     }
 }
 
