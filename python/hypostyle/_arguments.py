@@ -132,7 +132,7 @@ def whole(name: str, value: object) -> int:
 
 
 def countdown(name: str, value: object) -> Callable[[], float | None]:
-    """Return what tells how much of a length of time is left: none at all is a moment, for what then says so."""
+    """Return what tells how much is left of a length of time: a moment, when it is over."""
     length, begun = seconds(name, value), time.monotonic()
     return lambda: None if length is None else max(length - (time.monotonic() - begun), min(length, 1e-6))
 

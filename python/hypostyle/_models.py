@@ -644,7 +644,9 @@ def _given(name: object, data: object, metadata: object, features: object, snaps
     text = None if metadata is None else _arguments.dump("metadata", dict(metadata))
     number = None if snapshot is None else _arguments.whole("snapshot", snapshot)
     if number is not None and not 0 <= number < 1 << 63:
-        raise _arguments.invalid(f"`snapshot` is {number}", "give a snapshot's number, such as `frame.snapshot`")
+        raise _arguments.invalid(
+            f"`snapshot` is {number}", "give a snapshot's number, such as `frame.snapshot`"
+        )
     return what, _data(data)[0], text, _arguments.names("features", features), number
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import signal
@@ -45,7 +46,11 @@ def test_the_words_of_a_store_of_models(managed: hs.Store) -> None:
     model = {"weights": [1.0, 2.0]}
     # A number that is no binary fraction, and comes back as it was.
     v = managed.models.put(
-        "node-17", pickle.dumps(model), metadata={"loss": 0.9885189195705479}, features=["wind:speed"], snapshot=1
+        "node-17",
+        pickle.dumps(model),
+        metadata={"loss": 0.9885189195705479},
+        features=["wind:speed"],
+        snapshot=1,
     )
     assert v == 1
     assert managed.models.put_many([("node-17", b"2"), ("node-18", b"1", {"metadata": {"a": 1}})]) == {
@@ -172,7 +177,7 @@ WRONG: dict[str, tuple[Callable[[hs.Store], Any], type[Exception], str]] = {
         "metadata",
     ),
     "metadata that is nested too deeply": (
-        lambda s: s.models.put("m", b"", metadata=eval('{"a":' * 127 + "1" + "}" * 127)),
+        lambda s: s.models.put("m", b"", metadata=json.loads('{"a":' * 127 + "1" + "}" * 127)),
         hs.InvalidRequest,
         "metadata",
     ),

@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -90,7 +91,7 @@ def test_what_is_told_of_models_ends_in_time_when_the_mount_hangs(program: Path,
             assert now.frame_for("m1", timeout=20).shape == (2, 2)
             ended: list[str] = []
             mount.stop()
-            for what, call in {
+            calls: dict[str, Callable[[], object]] = {
                 "at": lambda: store.at(timeout=0.3),
                 "list": lambda: store.models.list(timeout=0.3),
                 "info": lambda: store.models.info("m2", timeout=0.3),
@@ -100,7 +101,8 @@ def test_what_is_told_of_models_ends_in_time_when_the_mount_hangs(program: Path,
                 "save": lambda: store.models.save("m2", tmp_path / "out", timeout=0.3),
                 "frame_for": lambda: store.frame_for("m2", timeout=0.3),
                 "frame_for of a snapshot": lambda: now.frame_for("m3", timeout=0.3),
-            }.items():
+            }
+            for what, call in calls.items():
                 begun = time.monotonic()
                 # Of a snapshot that was looked up some may be known here, or to the kernel.
                 try:

@@ -193,7 +193,7 @@ mod tests {
             let listed = look(folder.path()).unwrap().unwrap();
             let change = || {
                 if changed != 100_000 {
-                    resize(changed)
+                    resize(changed);
                 }
             };
             let outcome = write(folder.path(), &listed, &mut Meddles(&change, Vec::new()));

@@ -393,7 +393,7 @@ fn metadata_comes_back_as_it_was_or_is_refused() {
         assert_eq!(outcome.is_ok(), is_fine, "{depth} {outcome:?}");
         match outcome {
             Ok(_) => {
-                assert_eq!(store.models().info("deep", &ModelVersion::Latest).unwrap().metadata, metadata)
+                assert_eq!(store.models().info("deep", &ModelVersion::Latest).unwrap().metadata, metadata);
             }
             Err(error) => assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error}"),
         }
