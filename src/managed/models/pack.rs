@@ -13,7 +13,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use hypostyle_io::Run;
@@ -322,6 +322,10 @@ impl Packs {
         listed: Option<Vec<PathBuf>>,
         run: &Run,
     ) -> Result<VersionEntry> {
+        // What is large is not kept by something small that stands beside it.
+        if size_of(&data, listed.as_deref()) >= FULL {
+            self.close()?;
+        }
         let files = self.files.clone();
         let pack = self.pack()?;
         pack.put(&files, card)?;
@@ -406,6 +410,21 @@ impl Packs {
 impl Drop for Packs {
     fn drop(&mut self) {
         super::super::write::discard(&self.files, &self.written);
+    }
+}
+
+/// How many bytes it has, as far as that is known before they are read.
+fn size_of(data: &ModelData, listed: Option<&[PathBuf]>) -> u64 {
+    let of_file = |path: &Path| path.symlink_metadata().map_or(0, |metadata| metadata.len());
+    match data {
+        ModelData::Bytes(bytes) => bytes.len() as u64,
+        ModelData::Reader(_) => 0,
+        ModelData::Path(path) => match listed {
+            None => std::fs::metadata(path).map_or(0, |metadata| metadata.len()),
+            Some(listed) => {
+                listed.iter().map(|below| of_file(&path.join(below))).fold(0, u64::saturating_add)
+            }
+        },
     }
 }
 
