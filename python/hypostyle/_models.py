@@ -136,7 +136,8 @@ class ModelWriter:
         Raises
         ------
         InvalidRequest, Conflict, Timeout, Unavailable
-            As :meth:`put` does; nothing is stored then.
+            As :meth:`put` does; nothing is stored then. In the block of a transaction nothing of it is
+            committed any more, if some were put.
 
         Examples
         --------
@@ -151,9 +152,15 @@ class ModelWriter:
         if names == []:
             return versions
         with self._within(names, timeout) as native:
-            for together in _together(_item(item, shared) for item in _items(models)):
-                numbers = native.put_models(together)
-                versions.update(zip((given[0] for given in together), numbers, strict=True))
+            try:
+                for together in _together(_item(item, shared) for item in _items(models)):
+                    numbers = native.put_models(together)
+                    versions.update(zip((given[0] for given in together), numbers, strict=True))
+            except BaseException:
+                # Who goes on with the transaction is not to commit a part of them.
+                if versions:
+                    native.rollback()
+                raise
         return versions
 
     def alias(

@@ -108,6 +108,19 @@ def test_a_transaction_takes_models_into_its_commit(managed: hs.Store) -> None:
     with pytest.raises(KeyError):
         fail()
     assert managed.snapshot() == 1
+
+    # Many of which some cannot be put are not put in part by whoever goes on.
+    def goes_on(good: int) -> None:
+        many: list[Any] = [*((f"m{n}", b"x") for n in range(good)), ("m", b"x", {"features": ["x"]})]
+        with managed.transaction(models="all") as tx:
+            tx.models.put("alone", b"x")
+            with pytest.raises(hs.InvalidRequest, match="no colon"):
+                tx.models.put_many(item for item in many)
+
+    for good in (1, 600):
+        with pytest.raises(hs.InvalidRequest):
+            goes_on(good)
+    assert managed.snapshot() == 1
     with managed.transaction(models="all") as tx:
         tx.models.put_many({f"m{n}": b"x" for n in range(1000)})
     assert len(managed.models.list()) == 1002

@@ -32,6 +32,8 @@ pub(crate) struct ModelChanges {
     /// Versions that came.
     new: BTreeMap<String, u64>,
     packs: Option<Packs>,
+    /// Why of some that were put together not all were: then nothing is to be committed.
+    torn: Option<String>,
     /// What was done, for people.
     done: Done,
 }
@@ -64,6 +66,12 @@ impl ModelChanges {
 
     /// Makes what was written durable.
     pub(in super::super) fn settle(&mut self) -> Result<()> {
+        if let Some(why) = &self.torn {
+            return Err(Error::invalid(format!(
+                "nothing is committed, since not all models were put that were to be put together: {why}"
+            ))
+            .hint("begin again"));
+        }
         self.packs.as_mut().map_or(Ok(()), Packs::settle)
     }
 
@@ -126,7 +134,7 @@ impl Transaction {
     pub fn put_model(&mut self, model: NewModel) -> Result<u64> {
         let NewModel { name, data, options } = model;
         let (mut entry, fence) = self.model(&name)?;
-        let version = entry.last + 1;
+        let version = entry.next(&name)?;
         let managed = &self.managed;
         let packs = &mut self.models.packs;
         let packs =
@@ -146,12 +154,19 @@ impl Transaction {
     /// Stores many; their numbers. Models that were not named when the transaction began are all waited for at once.
     ///
     /// # Errors
-    /// Those of [`Self::put_model`].
+    /// Those of [`Self::put_model`]; if some were stored by then, the transaction can no longer be committed.
     pub fn put_models(&mut self, models: Vec<NewModel>) -> Result<Vec<u64>> {
         let names: Vec<String> = models.iter().map(|model| model.name.clone()).collect();
         names.iter().try_for_each(|name| check_model_name(name))?;
         self.lock_models(&names)?;
-        models.into_iter().map(|model| self.put_model(model)).collect()
+        let before = self.models.done.puts;
+        let put: Result<_> = models.into_iter().map(|model| self.put_model(model)).collect();
+        if let Err(error) = &put
+            && self.models.done.puts > before
+        {
+            self.models.torn.get_or_insert_with(|| error.to_string());
+        }
+        put
     }
 
     /// Lets an alias of a model lead to a version or to another alias; without one, takes it away.

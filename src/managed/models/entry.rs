@@ -168,6 +168,12 @@ impl ModelEntry {
         at.and_then(|at| self.versions.get(at))
     }
 
+    /// The number of the version that comes next.
+    pub(crate) fn next(&self, name: &str) -> Result<u64> {
+        let next = self.last.checked_add(1);
+        next.ok_or_else(|| Error::corrupt(format!("the manifest has no number left for model `{name}`")))
+    }
+
     /// The version that is meant.
     pub(crate) fn find(&self, name: &str, wanted: &ModelVersion) -> Result<&VersionEntry> {
         let number = match wanted {
@@ -394,5 +400,9 @@ mod tests {
         assert_eq!(model.remove("m", Some(2)).unwrap_err().kind(), ErrorKind::NotFound);
         assert_eq!(model.remove("m", Some(4)).unwrap(), [4]);
         assert_eq!((model.last, model.find("m", &ModelVersion::Latest).unwrap().version), (4, 3));
+        assert_eq!(model.next("m").unwrap(), 5);
+        // As a manifest that was forged could say.
+        model.last = u64::MAX;
+        assert_eq!(model.next("m").unwrap_err().kind(), ErrorKind::Corrupt);
     }
 }

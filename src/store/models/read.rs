@@ -64,12 +64,11 @@ impl OpenPacks {
 
     fn get(&self, path: PathBuf, mode: IoMode) -> Arc<Immutable> {
         let mut open = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_new = !open.packs.contains_key(&(path.clone(), mode));
+        open.let_go(AGAIN);
         // Whoever reads one that is let go keeps it until the read is over.
-        if is_new && open.packs.len() >= MOST {
+        if open.packs.len() >= MOST && !open.packs.contains_key(&(path.clone(), mode)) {
             open.packs.clear();
         }
-        open.let_go(AGAIN);
         let file =
             open.packs.entry((path.clone(), mode)).or_insert_with(|| Arc::new(Immutable::new(path, mode)));
         Arc::clone(file)

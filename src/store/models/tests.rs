@@ -312,6 +312,57 @@ fn gc_keeps_what_a_snapshot_or_a_tag_has_and_a_removed_version_is_told_as_such()
 }
 
 #[test]
+fn a_pack_goes_when_the_last_of_its_versions_does_and_not_before() {
+    let (_folder, store) = world();
+    let gc = || store.gc(&GcOptions { grace: Duration::ZERO, remove: true }).unwrap();
+    let put = |seed: u64| {
+        let new = |n| NewModel::new(format!("m{n}"), blob(seed + n, 1_000));
+        store.models().put_many((0..3).map(new).collect()).unwrap();
+    };
+    put(0);
+    put(10);
+    assert_eq!(packs(&store).len(), 2);
+    for n in 0..3 {
+        assert_eq!(packs(&store).len(), 2, "m{n} and those after it are still there");
+        for left in n..3 {
+            let first = store.models().get_version(&format!("m{left}"), &version("1")).unwrap();
+            assert!(first == blob(left, 1_000));
+        }
+        store.models().remove(&format!("m{n}"), Some(1)).unwrap();
+        gc();
+    }
+    assert_eq!(packs(&store).len(), 1);
+    for n in 0..3 {
+        assert!(store.models().get(&format!("m{n}")).unwrap() == blob(10 + n, 1_000));
+    }
+    assert!(store.repair(false).unwrap().findings.is_empty());
+}
+
+/// A small model kept the space of a large one that was stored before or after it and long removed.
+#[test]
+fn what_is_large_has_a_pack_of_its_own() {
+    let (folder, store) = world();
+    let large = folder.path().join("large");
+    std::fs::create_dir(&large).unwrap();
+    std::fs::File::create(large.join("weights")).unwrap().set_len(64 << 20).unwrap();
+    for data in [large.join("weights"), large] {
+        let small = |name: &str| NewModel::new(name, blob(1, 1_000));
+        let middle = NewModel { data: ModelData::Path(data), ..small("large") };
+        store.models().put_many(vec![small("a"), small("b"), middle, small("c")]).unwrap();
+        assert_eq!(packs(&store).len(), 3);
+        store.models().remove("large", None).unwrap();
+        store.gc(&GcOptions { grace: Duration::ZERO, remove: true }).unwrap();
+        let bytes: u64 = packs(&store).iter().map(|pack| std::fs::metadata(pack).unwrap().len()).sum();
+        assert!(bytes < 20_000, "{bytes}");
+        for name in ["a", "b", "c"] {
+            assert!(store.models().get(name).unwrap() == blob(1, 1_000));
+            store.models().remove(name, None).unwrap();
+        }
+        store.gc(&GcOptions { grace: Duration::ZERO, remove: true }).unwrap();
+    }
+}
+
+#[test]
 fn what_cannot_be_stored_is_refused_and_nothing_changes() {
     let (folder, store) = world();
     let models = store.models();
@@ -357,6 +408,16 @@ fn what_cannot_be_stored_is_refused_and_nothing_changes() {
         }
     }
     check("m", ModelData::Reader(Box::new(Fails)), &none, ErrorKind::Unavailable, "");
+    // Whoever goes on after that commits no part of those that were put together.
+    let options = TransactionOptions { all_models: true, ..TransactionOptions::default() };
+    let mut tx = store.transaction_with(Vec::<String>::new(), &options).unwrap();
+    let mut bad = NewModel::new("bad", b"x".to_vec());
+    bad.options.features = vec!["speed".to_owned()];
+    tx.put_model(NewModel::new("alone", b"x".to_vec())).unwrap();
+    tx.put_models(vec![NewModel::new("fine", b"x".to_vec()), bad]).unwrap_err();
+    let error = tx.commit().unwrap_err();
+    assert!(error.to_string().contains("not all models were put"), "{error}");
+    assert_eq!(store.snapshot(None).unwrap(), 1);
     for (alias, to, kind) in [
         ("prod", "7", ErrorKind::NotFound),
         ("prod", "nothing", ErrorKind::NotFound),
