@@ -127,7 +127,17 @@ impl Reader {
         &self,
         look: impl Fn(&View<'_>) -> Result<T> + Send + Sync + 'static,
     ) -> Result<(u64, T)> {
-        let (managed, as_of, staleness) = (Arc::clone(&self.managed), self.as_of.clone(), self.staleness);
+        self.resolve_as_of(self.as_of.clone(), self.staleness, look)
+    }
+
+    /// The same in another snapshot.
+    fn resolve_as_of<T: Send + 'static>(
+        &self,
+        as_of: Option<AsOf>,
+        staleness: Duration,
+        look: impl Fn(&View<'_>) -> Result<T> + Send + Sync + 'static,
+    ) -> Result<(u64, T)> {
+        let managed = Arc::clone(&self.managed);
         self.roots.anywhere("", &self.run, move |place| {
             let look = |managed: &Managed| {
                 let view = managed.view(as_of.as_ref(), staleness)?;
@@ -168,8 +178,8 @@ impl Reader {
 
     /// Goes on if the snapshot that was read is not the one that is meant any more; else says what is wrong.
     pub(super) fn is_gone(&self, error: Error, number: u64) -> Result<()> {
-        let newest = self.managed.view(self.as_of.as_ref(), Duration::ZERO).map(|view| view.number());
-        match newest {
+        let newest = self.resolve_as_of(self.as_of.clone(), Duration::ZERO, |_| Ok(()));
+        match newest.map(|(number, ())| number) {
             Err(gone) if gone.kind() == ErrorKind::NotFound => Err(gone.source(error)),
             Ok(newest) if newest != number => Ok(()),
             _ => Err(error),
@@ -178,7 +188,7 @@ impl Reader {
 
     /// An error about a version of a snapshot: that the snapshot is gone, if it is, which is why its files are.
     pub(super) fn gone(&self, found: &FoundModel, error: Error, number: u64) -> Error {
-        match self.managed.view(Some(&AsOf::Snapshot(number)), Duration::ZERO).map(drop) {
+        match self.resolve_as_of(Some(AsOf::Snapshot(number)), Duration::ZERO, |_| Ok(())) {
             Err(gone) if gone.kind() == ErrorKind::NotFound => found.about(gone),
             _ => error,
         }
