@@ -13,7 +13,7 @@ use parquet::file::page_index::offset_index::{OffsetIndexMetaData, PageLocation}
 
 use crate::error::{Error, Result};
 use crate::file::ParquetFile;
-use crate::footer::{check_lists, guarded};
+use crate::footer::{check_column_index, check_offset_index, guarded};
 use crate::run::Run;
 
 /// Where the pages of a chunk are, and the first row of each; `None` if the writer did not say.
@@ -27,6 +27,7 @@ pub(crate) fn page_locations(
 ) -> Result<Option<Vec<PageLocation>>> {
     let (chunk, range) = file.chunk(group, leaf)?;
     let Some(index) = read(file, chunk.offset_index_range(), run)? else { return Ok(None) };
+    check_offset_index(&index)?;
     let mut index = guarded(|| decode_offset_index(&index))?;
     let rows = file.group_rows(group);
     let mut end = range.start;
@@ -93,6 +94,7 @@ impl ChunkIndex {
         let Some(page_locations) = page_locations(file, group, leaf, run)? else { return Ok(None) };
         let (chunk, _) = file.chunk(group, leaf)?;
         let Some(bytes) = read(file, chunk.column_index_range(), run)? else { return Ok(None) };
+        check_column_index(&bytes)?;
         let columns = guarded(|| decode_column_index(&bytes, chunk.column_type()))?;
         let offsets = OffsetIndexMetaData { page_locations, unencoded_byte_array_data_bytes: None };
         if columns.num_pages() as usize != offsets.page_locations.len() {
@@ -151,7 +153,6 @@ fn read(file: &ParquetFile, range: Option<Range<u64>>, run: &Run) -> Result<Opti
     let len =
         usize::try_from(range.end - range.start).map_err(|_| Error::corrupt("a page index is too large"))?;
     let bytes = file.read(range.start, len, Vec::new(), &run.reading)?;
-    check_lists(&bytes)?;
     // It is looked at again by whoever decodes the pages, and by the next join.
     file.keep_at_hand(range.start, &bytes);
     Ok(Some(bytes))

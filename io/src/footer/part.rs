@@ -11,7 +11,6 @@ use parquet::schema::types::SchemaDescriptor;
 
 use super::hints::ArrowFields;
 use super::outline::Outline;
-use super::shape::check_lists;
 use super::{decode, guarded};
 use crate::error::{Error, Result};
 
@@ -86,8 +85,6 @@ pub(super) fn parse(
 ) -> Result<Part> {
     let alone = footer_of(footer, outline, root)
         .ok_or_else(|| Error::internal("the outline of a footer is not that of its bytes"))?;
-    // What the crate would count through is looked for where it looks.
-    check_lists(&alone)?;
     let metadata = decode(&alone)?;
     let hint = arrow.map(|arrow| arrow.field(root)).transpose()?;
     let field = field(metadata.file_metadata().schema_descr(), hint)?;
@@ -173,7 +170,7 @@ fn signed(out: &mut Vec<u8>, value: u64) {
     varint(out, value << 1);
 }
 
-fn varint(out: &mut Vec<u8>, mut value: u64) {
+pub(super) fn varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push((value & 0x7f) as u8 | 0x80);
         value >>= 7;

@@ -137,18 +137,21 @@ impl<'a> Compact<'a> {
         if field.kind != kind::LIST {
             return Err(ThriftError::Malformed("a field that is a list has another type"));
         }
+        let (kind, count) = self.list_head()?;
+        if count > 0 && kind != of {
+            return Err(ThriftError::Malformed("a list has elements of another type"));
+        }
+        Ok(count)
+    }
+
+    /// The type of a list's elements, and how many follow. Each takes a byte at least.
+    pub(crate) fn list_head(&mut self) -> Result<(u8, u64)> {
         let head = self.byte()?;
         let count = match head >> 4 {
             15 => self.varint()?,
             few => u64::from(few),
         };
-        if count > self.bytes.len() as u64 {
-            return Err(ThriftError::Short);
-        }
-        if count > 0 && head & 0x0f != of {
-            return Err(ThriftError::Malformed("a list has elements of another type"));
-        }
-        Ok(count)
+        if count > self.bytes.len() as u64 { Err(ThriftError::Short) } else { Ok((head & 0x0f, count)) }
     }
 
     /// Steps over a structure.
@@ -189,15 +192,11 @@ impl<'a> Compact<'a> {
             }
             kind::LIST | kind::SET => {
                 let depth = deeper()?;
-                let head = self.byte()?;
-                let count = match head >> 4 {
-                    15 => self.varint()?,
-                    few => u64::from(few),
-                };
-                if matches!(head & 0x0f, kind::I16 | kind::I32 | kind::I64) {
+                let (kind, count) = self.list_head()?;
+                if matches!(kind, kind::I16 | kind::I32 | kind::I64) {
                     return (0..count).try_for_each(|_| self.skip_varint());
                 }
-                (0..count).try_for_each(|_| self.skip_value(head & 0x0f, depth))
+                (0..count).try_for_each(|_| self.skip_value(kind, depth))
             }
             kind::MAP => {
                 let depth = deeper()?;
@@ -262,8 +261,9 @@ impl<'a> Compact<'a> {
         }
     }
 
+    /// Steps over so many bytes.
     #[inline]
-    fn skip_bytes(&mut self, len: u64) -> Result<()> {
+    pub(crate) fn skip_bytes(&mut self, len: u64) -> Result<()> {
         let len = usize::try_from(len).map_err(|_| ThriftError::Malformed("a length does not fit"))?;
         self.bytes = self.bytes.get(len..).ok_or(ThriftError::Short)?;
         Ok(())
