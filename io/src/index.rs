@@ -8,12 +8,13 @@ use std::ops::Range;
 
 use parquet::file::metadata::page_index::PageIndexProvider;
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
-use parquet::file::page_index::index_reader::{decode_column_index, decode_offset_index};
+use parquet::file::page_index::index_reader::decode_column_index;
 use parquet::file::page_index::offset_index::{OffsetIndexMetaData, PageLocation};
 
 use crate::error::{Error, Result};
 use crate::file::ParquetFile;
-use crate::footer::{check_column_index, check_offset_index, guarded};
+use crate::footer::{check_column_index, guarded};
+use crate::page::thrift::{Compact, ThriftError, kind};
 use crate::run::Run;
 
 /// Where the pages of a chunk are, and the first row of each; `None` if the writer did not say.
@@ -27,12 +28,11 @@ pub(crate) fn page_locations(
 ) -> Result<Option<Vec<PageLocation>>> {
     let (chunk, range) = file.chunk(group, leaf)?;
     let Some(index) = read(file, chunk.offset_index_range(), run)? else { return Ok(None) };
-    check_offset_index(&index)?;
-    let mut index = guarded(|| decode_offset_index(&index))?;
+    let pages = locations(&index).map_err(|_| Error::corrupt("the offset index makes no sense"))?;
     let rows = file.group_rows(group);
     let mut end = range.start;
     let mut row = 0;
-    for (i, page) in index.page_locations.iter().enumerate() {
+    for (i, page) in pages.iter().enumerate() {
         let start = u64::try_from(page.offset).unwrap_or(0);
         let len = u64::try_from(page.compressed_page_size).unwrap_or(u64::MAX);
         let first = u64::try_from(page.first_row_index).unwrap_or(u64::MAX);
@@ -49,10 +49,48 @@ pub(crate) fn page_locations(
         end = start + len;
         row = first;
     }
-    if index.page_locations.is_empty() && !rows.is_empty() {
+    if pages.is_empty() && !rows.is_empty() {
         return Ok(None);
     }
-    Ok(Some(std::mem::take(&mut index.page_locations)))
+    Ok(Some(pages))
+}
+
+/// What an offset index says of the places of pages. The crate would make room for as many as it says there are.
+fn locations(index: &[u8]) -> std::result::Result<Vec<PageLocation>, ThriftError> {
+    const ABSENT: ThriftError = ThriftError::Malformed("a field that must be there is absent");
+    /// No location takes fewer bytes: three numbers with their heads, and an end.
+    const LEAST: usize = 7;
+    let mut from = Compact::new(index);
+    let mut pages = None;
+    let mut last = 0;
+    while let Some(field) = from.field(&mut last)? {
+        if field.id != 1 {
+            from.skip(field)?;
+            continue;
+        }
+        let count = from.list(field, kind::STRUCT)?;
+        let most = index.len() / LEAST;
+        let mut out = Vec::with_capacity(usize::try_from(count).map_or(most, |count| count.min(most)));
+        for _ in 0..count {
+            let (mut offset, mut size, mut row) = (None, None, None);
+            let mut last = 0;
+            while let Some(field) = from.field(&mut last)? {
+                match field.id {
+                    1 => offset = Some(from.i64(field)?),
+                    2 => size = Some(from.i32(field)?),
+                    3 => row = Some(from.i64(field)?),
+                    _ => from.skip(field)?,
+                }
+            }
+            out.push(PageLocation {
+                offset: offset.ok_or(ABSENT)?,
+                compressed_page_size: size.ok_or(ABSENT)?,
+                first_row_index: row.ok_or(ABSENT)?,
+            });
+        }
+        pages = Some(out);
+    }
+    pages.ok_or(ABSENT)
 }
 
 /// Whether a chunk is read in one piece, and if not, where its pages are, if that is known.
@@ -156,4 +194,33 @@ fn read(file: &ParquetFile, range: Option<Range<u64>>, run: &Run) -> Result<Opti
     // It is looked at again by whoever decodes the pages, and by the next join.
     file.keep_at_hand(range.start, &bytes);
     Ok(Some(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offset_index_says_where_pages_are_or_makes_no_sense() {
+        let location = [0x16, 8, 0x15, 2, 0x16, 4, 0];
+        let page = |offset| PageLocation { offset, compressed_page_size: 1, first_row_index: 2 };
+        for (bytes, expected) in [
+            (vec![0x19, 0x0c, 0], Some(vec![])),
+            ([&[0x19, 0x2c][..], &location, &location, &[0]].concat(), Some(vec![page(4), page(4)])),
+            // Numbers of fields in full, another order, fields of later formats.
+            (vec![0x09, 2, 0x1c, 0x05, 4, 2, 0x06, 6, 4, 0x06, 2, 6, 0x98, 1, 7, 0, 0], Some(vec![page(3)])),
+            ([&[0x19, 0x1c][..], &location, &[0x19, 0x26, 2, 4, 0]].concat(), Some(vec![page(4)])),
+            // Two billion, of which the first is there.
+            ([&[0x19, 0xfc, 0xff, 0xff, 0xff, 0xff, 7][..], &location].concat(), None),
+            ([&[0x19, 0x3c][..], &location, &[0]].concat(), None),
+            (vec![0x19, 0x1c, 0x16, 8, 0x15, 2, 0, 0], None),
+            (vec![0x19, 0x1c, 0x18, 0, 0x15, 2, 0x16, 4, 0, 0], None),
+            (vec![0x19, 0x15, 2, 0], None),
+            (vec![0x29, 0xf1, 0xff, 0xff, 0xff, 0xff, 7, 0], None),
+            (vec![0], None),
+            (vec![], None),
+        ] {
+            assert_eq!(locations(&bytes).ok(), expected, "{bytes:x?}");
+        }
+    }
 }

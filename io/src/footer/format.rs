@@ -1,4 +1,4 @@
-//! What the format says that a footer and a page index are made of.
+//! What the format says that a footer and a column index are made of.
 //!
 //! <https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift>
 
@@ -35,10 +35,6 @@ pub(super) const ELEMENT: Fields = &[
     ("field_id", Number),
     ("logicalType", Struct(LOGICAL_TYPE)),
 ];
-
-/// `OffsetIndex`
-pub(super) const OFFSET_INDEX: Fields =
-    &[("page_locations", List(&Struct(PAGE_LOCATION))), ("unencoded_byte_array_data_bytes", List(&Number))];
 
 /// `ColumnIndex`
 pub(super) const COLUMN_INDEX: Fields = &[
@@ -153,6 +149,3 @@ const BOX: Fields = &[
     ("mmin", Double),
     ("mmax", Double),
 ];
-
-const PAGE_LOCATION: Fields =
-    &[("offset", Number), ("compressed_page_size", Number), ("first_row_index", Number)];

@@ -35,7 +35,7 @@ pub(crate) use self::guarded::guarded;
 pub use self::guarded::panic_is_caught;
 pub(crate) use self::names::{Named, Names};
 pub(crate) use self::part::Part;
-pub(crate) use self::strict::{check_column_index, check_offset_index};
+pub(crate) use self::strict::check_column_index;
 
 /// The tail that is read at once; most footers lie within it.
 const TAIL: u64 = 64 << 10;

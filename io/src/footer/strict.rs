@@ -5,7 +5,7 @@
 //! types: a schema of a million levels, into which it goes down until the stack ends. What passes here is the same
 //! thing to both, and has as many elements in each list as it says.
 
-use super::format::{COLUMN_INDEX, ELEMENT, FILE, Fields, OFFSET_INDEX};
+use super::format::{COLUMN_INDEX, ELEMENT, FILE, Fields};
 use super::shape::Levels;
 use crate::error::{Error, Result};
 use crate::page::thrift::{Compact, Field, ThriftError, kind};
@@ -36,11 +36,6 @@ pub(super) enum Holds {
 /// algorithm with which columns of its file are encrypted.
 pub(super) fn check_footer(footer: &[u8]) -> Result<bool> {
     Walk::over(footer, FILE, "footer").map(|walk| walk.is_encrypted)
-}
-
-/// Refuses offset indexes that are not what the format says.
-pub(crate) fn check_offset_index(index: &[u8]) -> Result<()> {
-    Walk::over(index, OFFSET_INDEX, "offset index").map(drop)
 }
 
 /// Refuses column indexes that are not what the format says.
