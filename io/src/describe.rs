@@ -76,16 +76,15 @@ impl ParquetFile {
     /// # Errors
     /// Typed by what is wrong with the file, naming path and column.
     pub fn describe(self: &Arc<Self>, run: &Run) -> Result<FileDescription> {
-        let metadata = self.metadata()?;
-        let row_groups = metadata.row_groups().iter().map(|group| GroupDescription {
-            rows: u64::try_from(group.num_rows()).unwrap_or(0),
-            bytes: u64::try_from(group.compressed_size()).unwrap_or(0),
-        });
+        let mut row_groups: Vec<GroupDescription> = (0..self.row_groups())
+            .map(|group| self.group_rows(group))
+            .map(|rows| GroupDescription { rows: rows.end - rows.start, bytes: 0 })
+            .collect();
         let mut columns = Vec::new();
         for root in 0..self.root_columns() {
             for leaf in self.leaves(root) {
                 run.check()?;
-                let column = self.describe_leaf(root, leaf, run);
+                let column = self.describe_leaf(root, leaf, &mut row_groups, run);
                 columns.push(column.map_err(|e| e.path(self.path()).column(self.leaf_name(leaf)))?);
             }
         }
@@ -93,8 +92,8 @@ impl ParquetFile {
             path: self.path().to_owned(),
             bytes: self.identity().size(),
             rows: self.rows(),
-            created_by: metadata.file_metadata().created_by().map(str::to_owned),
-            row_groups: row_groups.collect(),
+            created_by: self.writer().map(str::to_owned),
+            row_groups,
             columns,
         })
     }
@@ -117,24 +116,22 @@ impl ParquetFile {
         Ok(ReadAhead { file: Arc::clone(self), ranges })
     }
 
-    fn leaf_name(&self, leaf: usize) -> String {
-        let Ok(metadata) = self.metadata() else { return String::new() };
-        let column = metadata.file_metadata().schema_descr().columns().get(leaf);
-        column.map(|c| c.path().parts().join(".")).unwrap_or_default()
-    }
-
-    fn describe_leaf(self: &Arc<Self>, root: usize, leaf: usize, run: &Run) -> Result<ColumnDescription> {
-        let field = self.field(root)?;
-        let descriptor = self.metadata()?.file_metadata().schema_descr();
+    /// Adds to `groups` what its chunks take there.
+    fn describe_leaf(
+        self: &Arc<Self>,
+        root: usize,
+        leaf: usize,
+        groups: &mut [GroupDescription],
+        run: &Run,
+    ) -> Result<ColumnDescription> {
+        let part = self.part(root)?;
+        let field = part.field()?;
+        let descriptor = part.schema().columns().get(part.leaf(leaf - self.leaves(root).start));
         let mut out = ColumnDescription {
             name: self.leaf_name(leaf),
             arrow_type: field.data_type().to_string(),
-            physical_type: descriptor
-                .columns()
-                .get(leaf)
-                .map(|c| c.physical_type().to_string())
-                .unwrap_or_default(),
-            nullable: descriptor.columns().get(leaf).is_some_and(|c| c.max_def_level() > 0),
+            physical_type: descriptor.map(|c| c.physical_type().to_string()).unwrap_or_default(),
+            nullable: descriptor.is_some_and(|c| c.max_def_level() > 0),
             nulls: Some(0),
             codecs: Vec::new(),
             encodings: Vec::new(),
@@ -147,17 +144,21 @@ impl ParquetFile {
         };
         let mut codecs = BTreeSet::new();
         let mut encodings = BTreeSet::new();
-        for group in 0..self.row_groups() {
-            let (chunk, _) = self.chunk(group, leaf)?;
+        for (group, described) in groups.iter_mut().enumerate() {
+            let (chunk, range) = self.chunk(group, leaf)?;
+            // What a forged footer says may add up to more than fits.
+            let bytes = range.end - range.start;
+            described.bytes = described.bytes.saturating_add(bytes);
             codecs.insert(codec(chunk.compression()));
             encodings.extend(chunk.encodings().map(encoding));
             let (data, dictionary) = count_pages(self, group, leaf, run)?;
             out.data_pages += data;
             out.dictionary_pages += dictionary;
-            out.bytes += u64::try_from(chunk.compressed_size()).unwrap_or(0);
-            out.uncompressed_bytes += u64::try_from(chunk.uncompressed_size()).unwrap_or(0);
+            out.bytes = out.bytes.saturating_add(bytes);
+            let uncompressed = u64::try_from(chunk.uncompressed_size()).unwrap_or(0);
+            out.uncompressed_bytes = out.uncompressed_bytes.saturating_add(uncompressed);
             let nulls = chunk.statistics().and_then(parquet::file::statistics::Statistics::null_count_opt);
-            out.nulls = out.nulls.zip(nulls).map(|(sum, more)| sum + more);
+            out.nulls = out.nulls.zip(nulls).map(|(sum, more)| sum.saturating_add(more));
             out.offset_index &= chunk.offset_index_offset().is_some();
             out.column_index &= chunk.column_index_offset().is_some();
         }

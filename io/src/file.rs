@@ -91,9 +91,8 @@ impl ParquetFile {
         let from = From { here: None, reach: Some(reach), tail: None, indexes: Mutex::default() };
         let mut file = Self::from_tail(&path, from, identity, tail, run).map_err(|e| e.path(&path))?;
         let before = tail.bytes.get(..tail.metadata.start).unwrap_or(&[]);
-        let has_index = || file.chunk(0, 0).is_ok_and(|(chunk, _)| chunk.offset_index_range().is_some());
         // Page indexes lie before the metadata; of a small file all its pages do.
-        if !before.is_empty() && (tail.start == 0 || has_index()) {
+        if !before.is_empty() && (tail.start == 0 || file.footer.has_page_index()) {
             file.from.tail = Some((tail.start, Bytes::copy_from_slice(before)));
         }
         tracing::info!(path = %path.display(), rows = file.rows(), groups = file.row_groups(), "opened");
@@ -118,6 +117,22 @@ impl ParquetFile {
     /// Those of parsing it.
     pub fn metadata(&self) -> Result<&Arc<ParquetMetaData>> {
         self.footer.whole().map_err(|e| e.path(&self.path))
+    }
+
+    /// The name of the program that wrote the file, by its own word.
+    pub(crate) fn writer(&self) -> Option<&str> {
+        self.footer.writer()
+    }
+
+    /// The name of a leaf column: its path in the schema, joined with dots.
+    pub(crate) fn leaf_name(&self, leaf: usize) -> String {
+        let root = self.root_of(leaf);
+        let path = |part: &Part| {
+            let leaf = part.leaf(leaf - self.leaves(root).start);
+            part.schema().columns().get(leaf).map(|column| column.path().parts().join("."))
+        };
+        let name = self.part(root).ok().and_then(path);
+        name.unwrap_or_else(|| self.footer.names().get(root).unwrap_or_default().to_owned())
     }
 
     /// The names of the root columns.

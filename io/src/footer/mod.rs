@@ -213,6 +213,27 @@ impl Footer {
         Ok(self.whole.get_or_init(|| whole))
     }
 
+    /// The name of the program that wrote the file.
+    pub(crate) fn writer(&self) -> Option<&str> {
+        match &self.outline {
+            Some(Outlined { outline, .. }) => {
+                let place = outline.writer.as_ref()?;
+                std::str::from_utf8(self.bytes.get(place.start as usize..place.end as usize)?).ok()
+            }
+            None => self.whole.get()?.file_metadata().created_by(),
+        }
+    }
+
+    /// Whether the first column chunk has an offset index: other chunks then have one as well.
+    pub(crate) fn has_page_index(&self) -> bool {
+        match &self.outline {
+            Some(Outlined { outline, .. }) => outline.has_page_index(&self.bytes),
+            None => self.part(0).is_ok_and(|part| {
+                part.chunk(0, 0).is_some_and(|chunk| chunk.offset_index_offset().is_some())
+            }),
+        }
+    }
+
     /// The root columns' names.
     pub(crate) fn names(&self) -> &Names {
         &self.names

@@ -11,13 +11,14 @@ use std::ops::Range;
 use super::shape::DEEPEST;
 use crate::page::thrift::{Compact, Field, ThriftError, kind};
 
-/// The fields of `FileMetaData`, `SchemaElement`, `RowGroup` and `KeyValue` that are looked at.
+/// The fields of `FileMetaData`, `SchemaElement`, `RowGroup`, `ColumnChunk` and `KeyValue` that are looked at.
 mod field {
     pub(super) const VERSION: i16 = 1;
     pub(super) const SCHEMA: i16 = 2;
     pub(super) const ROWS: i16 = 3;
     pub(super) const GROUPS: i16 = 4;
     pub(super) const KEY_VALUES: i16 = 5;
+    pub(super) const WRITER: i16 = 6;
     pub(super) const ALGORITHM: i16 = 8;
 
     pub(super) const ELEMENT_TYPE: i16 = 1;
@@ -27,6 +28,8 @@ mod field {
     pub(super) const GROUP_COLUMNS: i16 = 1;
     pub(super) const GROUP_BYTES: i16 = 2;
     pub(super) const GROUP_ROWS: i16 = 3;
+
+    pub(super) const CHUNK_OFFSET_INDEX: i16 = 4;
 
     pub(super) const KEY: i16 = 1;
     pub(super) const VALUE: i16 = 2;
@@ -50,6 +53,8 @@ pub(super) struct Outline {
     ends: Vec<u32>,
     /// The Arrow schema, in base64.
     pub(super) arrow: Option<Range<u32>>,
+    /// The name of the program that wrote the file.
+    pub(super) writer: Option<Range<u32>>,
 }
 
 /// A root column in the schema.
@@ -90,6 +95,7 @@ impl Outline {
                 // The chunks are counted against the schema, which stands before them.
                 field::GROUPS if seen & bit(field::SCHEMA) != 0 => out.groups(&mut from, field)?,
                 field::KEY_VALUES => out.key_values(&mut from, field)?,
+                field::WRITER => out.writer = Some(range(from.binary(field)?.1)),
                 // With an algorithm it may have encrypted columns.
                 field::GROUPS | field::ALGORITHM => return Err(Unusual),
                 _ => from.skip(field)?,
@@ -109,6 +115,22 @@ impl Outline {
         let start = *self.chunks.get(at)?;
         let end = if leaf + 1 == self.leaves { self.ends.get(group) } else { self.chunks.get(at + 1) };
         Some(start..*end?)
+    }
+
+    /// Whether the first column chunk has an offset index.
+    pub(super) fn has_page_index(&self, footer: &[u8]) -> bool {
+        let chunk = self.chunk(0, 0).and_then(|at| footer.get(at.start as usize..at.end as usize));
+        let mut from = Compact::new(chunk.unwrap_or_default());
+        let mut last = 0;
+        while let Ok(Some(field)) = from.field(&mut last) {
+            if field.id == field::CHUNK_OFFSET_INDEX {
+                return true;
+            }
+            if from.skip(field).is_err() {
+                break;
+            }
+        }
+        false
     }
 
     fn schema(&mut self, from: &mut Compact<'_>, field: Field) -> Found<()> {

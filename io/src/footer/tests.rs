@@ -20,6 +20,11 @@ fn check(footer: &[u8], what: &str) -> (bool, usize) {
     assert_eq!(footer.names().iter().collect::<Vec<_>>(), whole.names().iter().collect::<Vec<_>>(), "{what}");
     assert_eq!((footer.rows(), footer.groups()), (whole.rows(), whole.groups()), "{what}");
     assert_eq!(footer.first_leaf, whole.first_leaf, "{what}");
+    assert_eq!(
+        (footer.writer(), footer.has_page_index()),
+        (whole.writer(), whole.has_page_index()),
+        "{what}"
+    );
     for root in 0..whole.names().len() {
         let (own, theirs) = (footer.part(root).unwrap(), whole.part(root).unwrap());
         told += 1;
