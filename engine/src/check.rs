@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use arrow_schema::DataType;
-use hypostyle_io::{Column, Error, Result, Table};
+use hypostyle_io::{Column, Error, Result, Run, Table};
 use rayon::prelude::*;
 
 use crate::key::{Bounds, KeyType, mend};
@@ -26,7 +26,7 @@ pub(crate) struct CheckedTable<'a> {
 }
 
 impl<'a> Checked<'a> {
-    pub(crate) fn of(request: &'a JoinRequest) -> Result<Self> {
+    pub(crate) fn of(request: &'a JoinRequest, run: &Run) -> Result<Self> {
         shape(request)?;
         // What a footer says of a column is parsed when the column is first asked for, which is here.
         let tables: Vec<Result<CheckedTable<'_>>> = request
@@ -34,7 +34,12 @@ impl<'a> Checked<'a> {
             .par_iter()
             .with_min_len(2)
             .map(|table| {
-                let find = |name: &String| table.table.column(name).map_err(|e| e.table(&table.name));
+                let find = |name: &String| {
+                    let column = table.table.column(name).map_err(|e| e.table(&table.name))?;
+                    let memory = run.reserve(column.footer_memory(), "what the footers say of a column");
+                    memory.map_err(|e| e.table(&table.name).column(name))?.keep();
+                    Ok(column)
+                };
                 Ok(CheckedTable {
                     request: table,
                     key: table.key.iter().map(find).collect::<Result<_>>()?,
@@ -174,5 +179,65 @@ fn spine_column_missing(spine: &crate::request::Spine, name: &str) -> Error {
     match hypostyle_io::did_you_mean(name, schema.fields().iter().map(|f| f.name().as_str())) {
         Some(hint) => error.hint(hint),
         None => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+    use hypostyle_io::{ErrorKind, IoMode, Missing, ParquetFile};
+    use parquet::arrow::ArrowWriter;
+    use parquet::file::properties::WriterProperties;
+
+    use super::*;
+    use crate::request::{Feature, Rows, Strategy};
+
+    #[test]
+    fn what_footers_say_of_columns_counts_against_the_memory_limit() {
+        const GROUPS: i64 = 10;
+        const TABLES: usize = 10;
+        /// Of a text, which is the least and the greatest of its row group.
+        const LENGTH: usize = 20_000;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wordy.parquet");
+        let text = "x".repeat(LENGTH);
+        let keys: ArrayRef = Arc::new(Int64Array::from_iter_values(0..GROUPS));
+        let texts: ArrayRef = Arc::new(StringArray::from_iter_values((0..GROUPS).map(|_| text.as_str())));
+        let batch = RecordBatch::try_from_iter([("k", keys), ("v", texts)]).unwrap();
+        let properties = WriterProperties::builder()
+            .set_max_row_group_row_count(Some(1))
+            .set_statistics_truncate_length(None)
+            .set_column_index_truncate_length(None);
+        let file = std::fs::File::create(&path).unwrap();
+        let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties.build())).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+
+        let table = |at: usize| {
+            let file = ParquetFile::open(&path, IoMode::Pread, &Run::default()).unwrap();
+            JoinTable {
+                name: format!("t{at}"),
+                table: Arc::new(Table::new(format!("t{at}"), vec![file], Missing::Error).unwrap()),
+                key: vec!["k".to_owned()],
+                features: vec![Feature { column: "v".to_owned(), output: format!("v{at}") }],
+                duplicates: None,
+            }
+        };
+        let request = JoinRequest {
+            how: How::Inner,
+            key: vec!["k".to_owned()],
+            spine: None,
+            tables: (0..TABLES).map(table).collect(),
+            rows: Rows { last: Some(1), ..Rows::default() },
+            strategy: Strategy::Auto,
+            remembered: None,
+        };
+        let said = (TABLES * GROUPS as usize * 2 * LENGTH) as u64;
+        assert_eq!(crate::join(&request, &Run::new(said * 2)).unwrap().batch().num_rows(), 1);
+        let error = crate::join(&request, &Run::new(said)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::LimitExceeded);
+        assert!(error.to_string().contains("what the footers say of a column"), "{error}");
     }
 }

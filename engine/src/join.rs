@@ -44,7 +44,7 @@ fn check_unchanged(request: &JoinRequest, run: &Run) -> Result<()> {
 }
 
 fn joined(request: &JoinRequest, run: &Run) -> Result<Frame> {
-    let checked = Checked::of(request)?;
+    let checked = Checked::of(request, run)?;
     let (planned, is_known) = run.stage("keys and alignment", || checked.plan(run))?;
     let batch = run.stage("columns", || checked.assemble(&planned, run))?;
     run.check()?;
@@ -77,7 +77,7 @@ fn joined(request: &JoinRequest, run: &Run) -> Result<Frame> {
 /// # Errors
 /// Those of [`join`] that show before features are read.
 pub fn explain(request: &JoinRequest, run: &Run) -> Result<Explanation> {
-    let checked = Checked::of(request)?;
+    let checked = Checked::of(request, run)?;
     let (planned, is_known) = checked.plan(run)?;
     Explanation::of(&checked, &planned, table_stats(&checked, &planned, is_known), run)
 }

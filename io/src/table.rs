@@ -34,6 +34,7 @@ pub struct Table {
 pub struct Column {
     field: FieldRef,
     roots: Vec<Option<usize>>,
+    footer_memory: u64,
 }
 
 /// The rows of one row group of one file, numbered within the table.
@@ -106,6 +107,7 @@ impl Table {
         let mut common: Option<Field> = None;
         let mut roots = Vec::with_capacity(self.files.len());
         let mut lacking = None;
+        let mut footer_memory = 0u64;
         for file in &self.files {
             let root = file.root(name).map_err(|e| e.table(&self.name))?;
             roots.push(root);
@@ -113,7 +115,9 @@ impl Table {
                 lacking.get_or_insert(file);
                 continue;
             };
-            let field = file.field(root)?;
+            let part = file.part(root)?;
+            footer_memory = footer_memory.saturating_add(part.memory());
+            let field = part.field()?;
             common = Some(match common {
                 None => field.clone(),
                 Some(before) if before.data_type() == field.data_type() => {
@@ -156,7 +160,7 @@ impl Table {
             (Some(_), Missing::Null) => field.with_nullable(true),
             (None, _) => field,
         };
-        Ok(Column { field: Arc::new(field), roots })
+        Ok(Column { field: Arc::new(field), roots, footer_memory })
     }
 
     /// All row groups with their rows, in order; those without rows are left out.
@@ -210,6 +214,11 @@ impl Column {
     /// Bytes a value takes in a slot, for types that lie in slots.
     pub fn fixed_width(&self) -> Option<usize> {
         fixed_width(self.data_type())
+    }
+
+    /// About how many bytes of memory what the table's footers say of it takes, as long as they are open.
+    pub fn footer_memory(&self) -> u64 {
+        self.footer_memory
     }
 
     /// The root column in the file of that index, unless the file lacks it.

@@ -174,9 +174,11 @@ impl Footer {
             .collect::<std::result::Result<_, _>>()
             .map_err(|_| Error::corrupt("a row group has a negative number of rows"))?;
         let names = Names::of(schema.fields().iter().map(|field| field.name().as_str()));
+        let memory = metadata.memory_size() as u64 / names.len().max(1) as u64;
         let metadata = Arc::new(metadata);
         let parts = first_leaf.iter().take(names.len()).enumerate().map(|(root, leaf)| {
-            OnceLock::from(Part::new(Arc::clone(&metadata), root, *leaf, schema.fields().clone()))
+            let fields = schema.fields().clone();
+            OnceLock::from(Part::of_whole(Arc::clone(&metadata), root, *leaf, fields, memory))
         });
         let parts = parts.collect();
         let whole = OnceLock::from(metadata);

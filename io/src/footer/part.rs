@@ -22,16 +22,25 @@ pub(crate) struct Part {
     root: usize,
     first_leaf: usize,
     fields: Fields,
+    /// About how many bytes of memory it takes.
+    memory: u64,
 }
 
 impl Part {
-    pub(super) fn new(
+    /// A column of a footer that was parsed whole.
+    pub(super) fn of_whole(
         metadata: Arc<ParquetMetaData>,
         root: usize,
         first_leaf: usize,
         fields: Fields,
+        memory: u64,
     ) -> Self {
-        Self { metadata, root, first_leaf, fields }
+        Self { metadata, root, first_leaf, fields, memory }
+    }
+
+    /// About how many bytes of memory it takes.
+    pub(crate) fn memory(&self) -> u64 {
+        self.memory
     }
 
     /// Metadata in which the column stands, alone or beside others.
@@ -88,7 +97,11 @@ pub(super) fn parse(
     let metadata = decode(&alone)?;
     let hint = arrow.map(|arrow| arrow.field(root)).transpose()?;
     let field = field(metadata.file_metadata().schema_descr(), hint)?;
-    Ok(Part::new(Arc::new(metadata), 0, 0, [field].into_iter().collect()))
+    // What the crate makes of a chunk, and the statistics, which are most of what may be long.
+    let chunks = metadata.row_groups().iter().map(|group| group.columns().len()).sum::<usize>();
+    let memory = (alone.len() + chunks * size_of::<ColumnChunkMetaData>()) as u64;
+    let (metadata, fields) = (Arc::new(metadata), [field].into_iter().collect());
+    Ok(Part { metadata, root: 0, first_leaf: 0, fields, memory })
 }
 
 /// The Arrow field of the one column of a schema; `hint` is what its writer said that it was.
