@@ -7,7 +7,10 @@ use std::sync::Arc;
 use arrow_array::{RecordBatch, RecordBatchReader};
 use arrow_schema::{ArrowError, Schema, SchemaRef};
 use arrow_select::concat::concat_batches;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use hypostyle_io::read_metadata;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
 use parquet::file::reader::ChunkReader;
 
 use crate::{Error, Format, Result};
@@ -69,9 +72,11 @@ fn wrong(error: impl std::error::Error + Send + Sync + 'static) -> Error {
 }
 
 fn parquet(from: impl ChunkReader + 'static) -> Result<RecordBatch> {
-    let reader =
-        ParquetRecordBatchReaderBuilder::try_new(from).and_then(|b| b.with_batch_size(1 << 16).build());
-    gathered(reader.map_err(wrong)?)
+    let fetch = |start: u64, end: u64| from.get_bytes(start, (end - start) as usize).map_err(wrong);
+    let metadata = read_metadata(from.len(), fetch)?;
+    let metadata = ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::default()).map_err(wrong)?;
+    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(from, metadata);
+    gathered(reader.with_batch_size(1 << 16).build().map_err(wrong)?)
 }
 
 fn arrow(from: impl Read + Seek) -> Result<RecordBatch> {
@@ -134,5 +139,18 @@ mod tests {
         }
         assert!(read_rows(&folder.path().join("rows.txt"), None, None).is_err());
         assert!(read_rows(&folder.path().join("none.csv"), None, None).is_err());
+    }
+
+    #[test]
+    fn a_footer_that_is_not_what_the_format_says_is_refused_before_the_parquet_crate_goes_down_into_it() {
+        // A schema of groups in groups, in which each says twice how many children it has: none, and one.
+        let group = [0x48, 1, b'g', 0x15, 0, 0x05, 10, 2, 0];
+        let schema = [&[0x15, 2, 0x19, 0xfc, 0xa0, 0x8d, 6][..], &group.repeat(100_000)].concat();
+        let footer = [&schema[..], &[0x16, 0, 0x19, 0x0c, 0]].concat();
+        let len = (footer.len() as u32).to_le_bytes();
+        let file = [b"PAR1", &footer[..], &len, b"PAR1"].concat();
+        let error = read_rows_from(&mut file.as_slice(), None, None).unwrap_err();
+        assert_eq!(error.kind(), crate::ErrorKind::Corrupt);
+        assert!(error.message().contains("`num_children` comes twice"), "{error}");
     }
 }

@@ -70,7 +70,7 @@ pub use alike::StoredColumn;
 pub use describe::{ColumnDescription, FileDescription, GroupDescription};
 pub use error::{Error, ErrorKind, Result, did_you_mean};
 pub use file::{ParquetFile, check_unchanged};
-pub use footer::panic_is_caught;
+pub use footer::{panic_is_caught, read_metadata};
 pub use immutable::{Immutable, check_bytes};
 pub use lately::{Lately, cores};
 pub use mount::{MountReport, any_remote, is_remote, mount_of};

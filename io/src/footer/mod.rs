@@ -94,6 +94,20 @@ pub(crate) fn find(size: u64, mut fetch: impl FnMut(u64, u64) -> Result<Bytes>) 
     }
 }
 
+/// Reads the metadata of a Parquet file of `size` bytes, for whoever reads it with the `parquet` crate; `fetch` gives the
+/// bytes between two offsets. Unlike the crate it survives forged footers.
+///
+/// # Errors
+/// Those of `fetch`; [`Corrupt`](crate::ErrorKind::Corrupt) and [`Unsupported`](crate::ErrorKind::Unsupported).
+pub fn read_metadata(
+    size: u64,
+    fetch: impl FnMut(u64, u64) -> Result<Bytes>,
+) -> Result<Arc<ParquetMetaData>> {
+    let tail = find(size, fetch)?;
+    let bytes = tail.bytes.get(tail.metadata).ok_or_else(not_parquet)?;
+    decode(bytes).map(Arc::new)
+}
+
 /// What a footer says: of the file at once, of each column when it is asked for.
 #[derive(Debug)]
 pub(crate) struct Footer {
