@@ -175,12 +175,9 @@ impl Transaction {
             check_table_name(name)?;
         }
         let models = ModelChanges::begin(options)?;
-        let grant = Grant::take(&managed, &tables, &options.shared, models.locks(), options.wait)?;
+        let (grant, newest) = Grant::take(&managed, &tables, &options.shared, models.locks(), options.wait)?;
         // Whoever asked may have gone while others had the tables.
         run.check()?;
-        // Whoever had the tables before may just have committed.
-        let newest = managed.newest()?;
-        grant.compare(&newest)?;
         let base = match options.base {
             Some(base) => super::as_of::resolve(&managed, &newest, &super::AsOf::Snapshot(base))?,
             None => newest.clone(),
@@ -342,6 +339,10 @@ impl Transaction {
             Ok(manifest) => {
                 self.written.clear();
                 self.models.keep();
+                if managed.point.compares_proofs() {
+                    self.grant.was_given_back();
+                    self.models.were_given_back();
+                }
                 managed.known.fetch_max(manifest.number, std::sync::atomic::Ordering::AcqRel);
                 Ok(self.committed(&manifest))
             }

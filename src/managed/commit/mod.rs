@@ -8,8 +8,9 @@ mod turn;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use hypostyle_lock::Proof;
+use hypostyle_lock::{Held, LockSet, Proof};
 
 use super::checkpoint;
 use super::files::Files;
@@ -49,8 +50,14 @@ pub(super) trait CommitPoint: Send + Sync + fmt::Debug {
         self.newest(known)
     }
 
+    /// Takes locks, at most after `wait`, and finds the newest snapshot as of the grant, where the point does both in
+    /// one step.
+    fn lock(&self, _set: &LockSet, _wait: Duration) -> Option<Result<(Box<dyn Held>, Newest)>> {
+        None
+    }
+
     /// Makes a manifest the next snapshot, durably, while all that `proofs` names is held; `false` if another
-    /// manifest is the next one.
+    /// manifest is the next one. Where the point [compares](Self::compares_proofs) them, they are given back with it.
     ///
     /// An error says that it is not, unless its kind is [`ErrorKind::Unavailable`] and its message begins with
     /// [`UNKNOWN`].
@@ -61,7 +68,8 @@ pub(super) trait CommitPoint: Send + Sync + fmt::Debug {
         Turn::default()
     }
 
-    /// Whether the point itself compares what is held, so that nobody need ask before.
+    /// Whether the point itself compares what is held, so that nobody need ask before, and gives it back in the same
+    /// step if it makes the commit.
     fn compares_proofs(&self) -> bool {
         false
     }
