@@ -12,6 +12,7 @@ use hypostyle_io::Run;
 use serde::Serialize;
 
 use super::commit::{Changes, UNKNOWN, Wish, commit, conflict};
+use super::files::Syncing;
 use super::layout::check_table_name;
 use super::locks::Grant;
 use super::manifest::{ColumnEntry, Entry, FileEntry, Manifest, TableEntry, names};
@@ -255,9 +256,9 @@ impl Transaction {
     }
 
     /// Replaces a table's files by others with the same rows.
-    pub(super) fn rewrite(&mut self, table: &str, entry: TableEntry, written: Vec<PathBuf>) {
+    pub(super) fn rewrite(&mut self, table: &str, entry: TableEntry, kept: (Vec<PathBuf>, Vec<Syncing>)) {
         self.pending.insert(table.to_owned(), entry);
-        self.written.extend(written);
+        self.keep(kept);
         self.note(format!("compact {table}"));
     }
 
@@ -291,10 +292,15 @@ impl Transaction {
         let Some(files) = files else { return Ok(()) };
         publisher.settle(table)?;
         let entry = self.table_entry(&rows, files);
-        let written = publisher.keep();
-        self.written.extend(written);
+        let kept = publisher.keep();
+        self.keep(kept);
         self.pending.insert(table.to_owned(), entry);
         Ok(())
+    }
+
+    fn keep(&mut self, (written, syncing): (Vec<PathBuf>, Vec<Syncing>)) {
+        self.written.extend(written);
+        self.wish.syncs.extend(syncing);
     }
 
     fn table_entry(&self, rows: &NewRows, files: Vec<FileEntry>) -> TableEntry {

@@ -30,7 +30,7 @@ use super::super::layout::Layout;
 use super::super::locks::from_lock;
 use super::super::manifest::Manifest;
 use super::super::unique::now;
-use super::{CommitPoint, Newest, Turn, UNKNOWN};
+use super::{CommitPoint, Newest, Turn, UNKNOWN, Wish};
 use crate::{Error, ErrorKind, Result};
 
 /// How long one call may take.
@@ -415,7 +415,7 @@ impl CommitPoint for Etcd {
         Some(both())
     }
 
-    fn propose(&self, manifest: &Manifest, proofs: &[Proof], _turn: Turn) -> Result<bool> {
+    fn propose(&self, manifest: &Manifest, wish: &Wish, _turn: Turn) -> Result<bool> {
         let (before, put) = {
             let seen = self.seen();
             (seen.known.as_ref().map(|known| known.head.clone()), seen.put)
@@ -431,7 +431,9 @@ impl CommitPoint for Etcd {
         let path = head.path(&self.layout);
         let written = self.files.create(&path, &encoded);
         let written = written.and_then(|()| self.files.sync_folder(&self.layout.snapshots()));
-        let done = written.and_then(|()| self.transact(put, &head, proofs));
+        // All that the manifest names was being made durable meanwhile.
+        let durable = written.and_then(|()| wish.syncs.wait());
+        let done = durable.and_then(|()| self.transact(put, &head, &wish.proofs));
         let revision = match done {
             Ok(Some(revision)) => revision,
             Err(error) if error.message().starts_with(UNKNOWN) => return Err(error),
