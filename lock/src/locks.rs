@@ -97,6 +97,10 @@ pub trait Held: Send + Sync {
         &[]
     }
 
+    /// Tells that a transaction of the same coordinator, which compared all of [`proofs`](Self::proofs) and so held,
+    /// has deleted their keys: nothing is held any more, and nothing is left to give back when this is dropped.
+    fn was_given_back(&mut self) {}
+
     /// Gives the set back, as dropping does, and says when that could not be done. It is given back then by itself,
     /// soon after.
     ///

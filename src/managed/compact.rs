@@ -27,9 +27,9 @@ pub(super) fn compact(transaction: &mut Transaction, table: &str) -> Result<Opti
         }
     }
     publisher.settle(table)?;
-    let written = publisher.keep();
+    let kept = publisher.keep();
     let counts = (before.files.len(), files.len());
-    transaction.rewrite(table, TableEntry { files, ..before }, written);
+    transaction.rewrite(table, TableEntry { files, ..before }, kept);
     Ok(Some(counts))
 }
 

@@ -3,8 +3,8 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::{Error, Result};
 
@@ -73,13 +73,15 @@ impl Files {
         attempt.map_err(|e| refused(path, e))
     }
 
-    /// Begins to make the bytes of a file durable that was begun; whoever joins the thread knows that they are.
+    /// Begins to make the bytes of a file durable that was begun; whoever waits for it knows that they are.
     pub(super) fn begin_sync(&self, path: &Path, file: File) -> Result<Syncing> {
-        self.pass(Call::SyncFile(path)).map_err(|e| refused(path, e))?;
-        let (path, of) = (path.to_owned(), path.to_owned());
-        let thread = std::thread::Builder::new().name("hypostyle-sync".to_owned());
-        let sync = move || file.sync_all().map_err(|e| refused(&of, e));
-        thread.spawn(sync).map(Syncing).map_err(|e| Error::from_io(&path, e))
+        Syncing::begin(self.clone(), path, false, move || file.sync_all())
+    }
+
+    /// The same for the names that are in a folder by now.
+    pub(super) fn begin_sync_folder(&self, path: &Path) -> Result<Syncing> {
+        let folder = File::open(path).map_err(|e| refused(path, e))?;
+        Syncing::begin(self.clone(), path, true, move || folder.sync_all())
     }
 
     /// Makes the names in a folder durable.
@@ -133,14 +135,51 @@ impl Files {
     }
 }
 
-/// A file whose bytes are being made durable.
+/// A file whose bytes, or a folder whose names, are being made durable. They are so once it was waited for.
 #[derive(Debug)]
-pub(super) struct Syncing(std::thread::JoinHandle<Result<()>>);
+pub(super) struct Syncing {
+    files: Files,
+    path: PathBuf,
+    is_folder: bool,
+    thread: std::thread::JoinHandle<io::Result<()>>,
+}
 
 impl Syncing {
-    /// Waits until they are.
+    fn begin(
+        files: Files,
+        path: &Path,
+        is_folder: bool,
+        sync: impl FnOnce() -> io::Result<()> + Send + 'static,
+    ) -> Result<Self> {
+        let thread = std::thread::Builder::new().name("hypostyle-sync".to_owned());
+        let thread = thread.spawn(sync).map_err(|e| Error::from_io(path, e))?;
+        Ok(Self { files, path: path.to_owned(), is_folder, thread })
+    }
+
+    /// Waits until they are. Whoever stands at the gate is asked now, since nothing may count on it before.
     pub(super) fn wait(self) -> Result<()> {
-        self.0.join().unwrap_or_else(|_| Err(Error::internal("the thread that syncs a file panicked")))
+        let Self { files, path, is_folder, thread } = self;
+        let call = if is_folder { Call::SyncFolder(&path) } else { Call::SyncFile(&path) };
+        let synced = thread.join();
+        let synced = synced.map_err(|_| Error::internal("the thread that syncs a file panicked"))?;
+        files.pass(call).and(synced).map_err(|e| refused(&path, e))
+    }
+}
+
+/// What is being made durable at the same time, and must be before a commit counts on it.
+#[derive(Debug, Default)]
+pub(super) struct Syncs(Mutex<Vec<Syncing>>);
+
+impl Syncs {
+    pub(super) fn extend(&self, more: Vec<Syncing>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(more);
+    }
+
+    /// Waits for all of it, whatever the first says. Whoever is told that something failed does not go on.
+    pub(super) fn wait(&self) -> Result<()> {
+        let all = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let synced: Vec<Result<()>> = all.into_iter().map(Syncing::wait).collect();
+        synced.into_iter().collect()
     }
 }
 

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::commit::{CommitPoint, Local, Turn};
+use super::commit::{CommitPoint, Local, Turn, Wish};
 use super::files::Files;
 use super::layout::Layout;
 use super::locks::Place;
@@ -179,7 +179,7 @@ fn begin(
     match coordination {
         Coordination::Local => {
             // Another `init` at the same time may have made it, just as well.
-            Local::new(layout.clone(), files.clone()).propose(first, &[], Turn::default())?;
+            Local::new(layout.clone(), files.clone()).propose(first, &Wish::new("init"), Turn::default())?;
             Ok(("local".to_owned(), None))
         }
         #[cfg(feature = "etcd")]

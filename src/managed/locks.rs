@@ -151,26 +151,41 @@ impl fmt::Debug for Place {
 }
 
 impl Grant {
-    /// Waits for all of these tables.
-    pub(super) fn take(
-        managed: &Managed,
+    /// Waits for all of these tables; and the newest snapshot, which has what whoever had them before committed.
+    ///
+    /// A grant is refused that is older than what that snapshot has on record: whoever grants the locks has forgotten
+    /// what was granted before.
+    pub(super) fn take<'m>(
+        managed: &'m Managed,
         exclusive: &[String],
         shared: &[String],
         models: &ModelLocks,
         wait: Option<Duration>,
-    ) -> Result<Self> {
+    ) -> Result<(Self, Snapshot<'m>)> {
         let of = |names: &'_ [String], mode| {
             names.iter().map(move |name| (name.clone(), mode)).collect::<Vec<_>>()
         };
         let tables = [of(exclusive, Mode::Exclusive), of(shared, Mode::Shared)];
         let set = LockSet::new([tables.concat(), models.resources()].concat());
         let set = set.map_err(from_lock)?;
-        if !managed.point.compares_proofs() {
+        let wait = wait.unwrap_or(PATIENCE);
+        let (grant, newest) = if let Some(both) = managed.point.lock(&set, wait) {
+            let (held, newest) = both?;
+            (Self(held), managed.seen(&newest)?)
+        } else {
             // Locks that this machine forgot must not be given out with old fences.
             let on_record = on_record(&managed.newest()?, &set)?;
-            managed.locks.get()?.ensure_beyond(on_record).map_err(from_lock)?;
-        }
-        managed.locks.get()?.acquire(&set, wait.unwrap_or(PATIENCE)).map(Self).map_err(from_lock)
+            let locks = managed.locks.get()?;
+            locks.ensure_beyond(on_record).map_err(from_lock)?;
+            (Self(locks.acquire(&set, wait).map_err(from_lock)?), managed.newest()?)
+        };
+        grant.compare(&newest)?;
+        Ok((grant, newest))
+    }
+
+    /// A commit was made that gives back what it compares, and this was part of it.
+    pub(super) fn was_given_back(&mut self) {
+        self.0.was_given_back();
     }
 
     /// What a commit point compares that can.
@@ -178,9 +193,7 @@ impl Grant {
         self.0.proofs().to_vec()
     }
 
-    /// Refuses a grant that is older than what `newest`, looked up after it was granted, has on record: whoever
-    /// grants the locks has forgotten what was granted before.
-    pub(super) fn compare(&self, newest: &Snapshot<'_>) -> Result<()> {
+    fn compare(&self, newest: &Snapshot<'_>) -> Result<()> {
         for (name, _) in self.0.set().iter() {
             let on_record = written_under(newest, name)?;
             if on_record <= self.fence() {

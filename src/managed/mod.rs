@@ -119,9 +119,13 @@ impl Managed {
 
     /// The newest snapshot, for those who are about to change something.
     fn newest(&self) -> Result<Snapshot<'_>> {
-        let newest = self.point.newest(self.known.load(Ordering::Acquire))?;
+        self.seen(&self.point.newest(self.known.load(Ordering::Acquire))?)
+    }
+
+    /// What the commit point found to be the newest snapshot.
+    fn seen(&self, newest: &Newest) -> Result<Snapshot<'_>> {
         self.known.fetch_max(newest.number, Ordering::AcqRel);
-        Snapshot::newest(&self.layout, &self.kept, &newest)
+        Snapshot::newest(&self.layout, &self.kept, newest)
     }
 
     /// The newest snapshot for a reader, or one that was the newest not longer ago than `staleness`. Where nobody

@@ -46,7 +46,6 @@ impl Managed {
     /// back to its newest version whose files are whole, by a commit of its own; the damaged version stays in the
     /// history. A damaged manifest cannot be made whole again here: only a copy can bring it back.
     pub(crate) fn repair(&self, apply: bool) -> Result<RepairReport> {
-        let numbers = head::numbers(&self.layout)?;
         let mut report = RepairReport { applied: apply, ..RepairReport::default() };
         for (what, action) in self.point.faults() {
             let path = Some(self.layout.marker().display().to_string());
@@ -54,10 +53,14 @@ impl Managed {
             report.actions.push(action);
         }
         // A commit point that has nothing to say is no reason not to look at what is there.
-        let newest = match report.findings.is_empty() && !self.is_local {
-            true => self.newest()?.number(),
-            false => head::by_list(&self.layout)?,
+        let (newest, horizon) = if report.findings.is_empty() && !self.is_local {
+            let newest = self.newest()?;
+            (newest.number(), Some(newest.manifest.horizon))
+        } else {
+            (head::by_list(&self.layout)?, None)
         };
+        // Only now: a newest snapshot whose writer was killed has its number's name since it was looked for.
+        let numbers = head::numbers(&self.layout)?;
         report.newest = newest;
         let is_sound = report.findings.is_empty();
         let mut sound: BTreeMap<u64, (Manifest, u32)> = BTreeMap::new();
@@ -67,7 +70,8 @@ impl Managed {
                 Err(error) => report.find(&error),
             }
         }
-        let horizon = sound.get(&newest).map_or(0, |(manifest, _)| manifest.horizon);
+        let of_newest = || sound.get(&newest).map_or(0, |(manifest, _)| manifest.horizon);
+        let horizon = horizon.unwrap_or_else(of_newest);
         for number in horizon..newest {
             if !numbers.contains(&number) {
                 report.findings.push(Finding {

@@ -12,6 +12,7 @@ use hypostyle_io::Run;
 use serde::Serialize;
 
 use super::commit::{Changes, UNKNOWN, Wish, commit, conflict};
+use super::files::Syncing;
 use super::layout::check_table_name;
 use super::locks::Grant;
 use super::manifest::{ColumnEntry, Entry, FileEntry, Manifest, TableEntry, names};
@@ -175,12 +176,9 @@ impl Transaction {
             check_table_name(name)?;
         }
         let models = ModelChanges::begin(options)?;
-        let grant = Grant::take(&managed, &tables, &options.shared, models.locks(), options.wait)?;
+        let (grant, newest) = Grant::take(&managed, &tables, &options.shared, models.locks(), options.wait)?;
         // Whoever asked may have gone while others had the tables.
         run.check()?;
-        // Whoever had the tables before may just have committed.
-        let newest = managed.newest()?;
-        grant.compare(&newest)?;
         let base = match options.base {
             Some(base) => super::as_of::resolve(&managed, &newest, &super::AsOf::Snapshot(base))?,
             None => newest.clone(),
@@ -258,9 +256,9 @@ impl Transaction {
     }
 
     /// Replaces a table's files by others with the same rows.
-    pub(super) fn rewrite(&mut self, table: &str, entry: TableEntry, written: Vec<PathBuf>) {
+    pub(super) fn rewrite(&mut self, table: &str, entry: TableEntry, kept: (Vec<PathBuf>, Vec<Syncing>)) {
         self.pending.insert(table.to_owned(), entry);
-        self.written.extend(written);
+        self.keep(kept);
         self.note(format!("compact {table}"));
     }
 
@@ -294,10 +292,15 @@ impl Transaction {
         let Some(files) = files else { return Ok(()) };
         publisher.settle(table)?;
         let entry = self.table_entry(&rows, files);
-        let written = publisher.keep();
-        self.written.extend(written);
+        let kept = publisher.keep();
+        self.keep(kept);
         self.pending.insert(table.to_owned(), entry);
         Ok(())
+    }
+
+    fn keep(&mut self, (written, syncing): (Vec<PathBuf>, Vec<Syncing>)) {
+        self.written.extend(written);
+        self.wish.syncs.extend(syncing);
     }
 
     fn table_entry(&self, rows: &NewRows, files: Vec<FileEntry>) -> TableEntry {
@@ -342,6 +345,10 @@ impl Transaction {
             Ok(manifest) => {
                 self.written.clear();
                 self.models.keep();
+                if managed.point.compares_proofs() {
+                    self.grant.was_given_back();
+                    self.models.were_given_back();
+                }
                 managed.known.fetch_max(manifest.number, std::sync::atomic::Ordering::AcqRel);
                 Ok(self.committed(&manifest))
             }

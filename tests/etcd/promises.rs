@@ -180,32 +180,50 @@ fn what_cannot_be_told_is_unknown_and_found_later_by_its_id() {
 #[test]
 fn a_read_takes_one_round_trip_and_a_write_as_many_as_are_documented() {
     const DELAY: Duration = Duration::from_millis(100);
+    const TRIES: usize = 3;
     let proxy = Proxy::to(&shared());
     let world = World::new(&proxy.address);
     let upsert = |n| world.write("t", &[(n, 1.0)], WriteMode::Upsert).unwrap();
     upsert(1);
     world.read("t");
-    let without = |what: &dyn Fn()| {
-        let begun = Instant::now();
-        what();
-        begun.elapsed()
-    };
     let round_trips = |what: &dyn Fn()| {
-        let without = without(what);
         proxy.delay(DELAY / 2);
-        let begun = Instant::now();
-        what();
-        let took = begun.elapsed();
+        let timed = |_| {
+            let begun = Instant::now();
+            what();
+            begun.elapsed()
+        };
+        // Whatever else takes time takes less than one, in the best of them.
+        let best = (0..TRIES).map(timed).min().unwrap();
         proxy.delay(Duration::ZERO);
-        (took.saturating_sub(without).as_secs_f64() / DELAY.as_secs_f64()).round()
+        best.as_millis() / DELAY.as_millis()
     };
     let read = round_trips(&|| drop(world.read("t")));
     let write = round_trips(&|| drop(upsert(2)));
     let as_of = AsOf::Snapshot(1);
     let of_old = round_trips(&|| assert_eq!(world.store.snapshot(Some(&as_of)).unwrap(), 1));
-    println!("{read} round trips for a read, {of_old} as of an old snapshot, {write} for a write");
-    assert_eq!((read, of_old), (1.0, 1.0));
-    assert!(write <= 5.0, "{write}");
+    let both = round_trips(&|| {
+        let mut both = world.store.transaction(["t", "u"]).unwrap();
+        both.write("t", &rows(&[(3, 1.0)]), &WriteOptions::new(WriteMode::Upsert)).unwrap();
+        both.write("u", &rows(&[(3, 1.0)]), &WriteOptions::new(WriteMode::Upsert).key(["k"])).unwrap();
+        both.commit().unwrap();
+    });
+    // Other processes have read already, and have no lease at hand.
+    let others = [(); TRIES].map(|()| {
+        let other = world.open();
+        join(&other, "t", None).unwrap();
+        std::cell::Cell::new(Some(other))
+    });
+    let first = round_trips(&|| {
+        let other = others.iter().find_map(std::cell::Cell::take).unwrap();
+        crate::world::write(&other, "t", &[(4, 1.0)], WriteMode::Upsert).unwrap();
+    });
+    println!(
+        "{read} round trips for a read, {of_old} as of an old snapshot, {write} for a write, {both} for one of two \
+         tables, {first} for the first one of a process"
+    );
+    assert_eq!((read, of_old), (1, 1));
+    assert_eq!((write, both, first), (2, 2, 3));
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use etcd_client::{Compare, CompareOp, Txn};
 
-use super::Queue;
 use super::lease::Lease;
+use super::{Queue, idle};
 use crate::{Fence, Held, LockError, LockSet, Proof};
 
 #[derive(Debug)]
@@ -21,13 +21,19 @@ pub(super) struct EtcdHeld {
 }
 
 impl EtcdHeld {
+    /// Whether it is held by another process, or the lease serves for another set already.
+    fn is_nobodys(&self) -> bool {
+        self.released || self.queue.cluster.is_forked()
+    }
+
     fn give_back(&mut self) -> Result<(), LockError> {
         // A forked child has a copy of everything, and no right to give it back.
         if std::mem::replace(&mut self.released, true) || self.queue.cluster.is_forked() {
             return Ok(());
         }
-        let lease = Arc::clone(&self.lease);
-        self.queue.cluster.block(async move { lease.revoke().await })
+        let (queue, lease) = (Arc::clone(&self.queue), Arc::clone(&self.lease));
+        let tickets = std::mem::take(&mut self.proofs);
+        self.queue.cluster.block(async move { idle::give_back(&queue, lease, tickets).await })
     }
 }
 
@@ -51,14 +57,15 @@ impl Held for EtcdHeld {
     }
 
     fn is_lost(&self) -> bool {
-        self.queue.cluster.is_forked() || self.lease.lost().is_some()
+        self.is_nobodys() || self.lease.lost().is_some()
     }
 
     fn check(&self) -> Result<(), LockError> {
         if self.queue.cluster.is_forked() {
             return Err(LockError::Lost("it is held by the process that forked this one".to_owned()));
         }
-        if let Some(why) = self.lease.lost() {
+        let given_back = self.released.then(|| "it was given back".to_owned());
+        if let Some(why) = given_back.or_else(|| self.lease.lost()) {
             return Err(LockError::Lost(why));
         }
         let held = |proof: &Proof| {
@@ -81,11 +88,17 @@ impl Held for EtcdHeld {
     }
 
     fn wait_lost(&self, timeout: Duration) -> bool {
-        self.queue.cluster.is_forked() || self.lease.wait_lost(timeout)
+        self.is_nobodys() || self.lease.wait_lost(timeout)
     }
 
     fn proofs(&self) -> &[Proof] {
         &self.proofs
+    }
+
+    fn was_given_back(&mut self) {
+        if !std::mem::replace(&mut self.released, true) && !self.queue.cluster.is_forked() {
+            idle::keep(&self.queue, Arc::clone(&self.lease));
+        }
     }
 
     fn release(mut self: Box<Self>) -> Result<(), LockError> {

@@ -3,6 +3,7 @@
 //! ```text
 //! PREFIX/identity                 random, written once: a cluster that was wiped has another, or none
 //! PREFIX/lock/NAME/x/LEASE        a ticket for NAME, exclusive, under its owner's lease (16 hexadecimal digits)
+//!                                 all tickets of one set are created in one revision
 //! PREFIX/lock/NAME/s/LEASE        the same, shared
 //! PREFIX/newest/NAME              the newest fence granted exclusively; empty: the revision in which it was written
 //! ```

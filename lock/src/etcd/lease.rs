@@ -1,5 +1,6 @@
 //! A lease that is kept alive in the background, and says at once when it is not.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,12 +12,19 @@ use crate::LockError;
 
 /// A lease, and the threads of work that look after it. They end when it is dropped; the lease itself ends when it
 /// is revoked, or was not kept alive.
+///
+/// One set at a time is held under it. Once that was given back, it may serve for the next.
 #[derive(Debug)]
 pub(super) struct Lease {
     pub(super) id: i64,
+    ttl: Duration,
     cluster: Arc<Cluster>,
     shared: Arc<Shared>,
-    tasks: Mutex<Vec<JoinHandle<()>>>,
+    keep: Option<JoinHandle<()>>,
+    watch: Mutex<Option<JoinHandle<()>>>,
+    /// Something that puts keys under it was sent more than once. A copy may arrive long after, and would put keys
+    /// that nobody knows of under a lease that goes on.
+    serves_once: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -33,17 +41,40 @@ struct State {
     /// that runs on while this process is stopped.
     until: Instant,
     lost: Option<String>,
+    /// Which of the sets that were held under it one after another this is.
+    turn: u64,
+    /// Why the set of this turn is held no more, though the lease goes on.
+    gone: Option<String>,
 }
 
 impl Shared {
-    /// Why it is lost, if it is. An end that passed unseen counts from when it is seen, and for ever.
-    fn lost(&self) -> Option<String> {
+    /// Why it has ended, if it has. An end that passed unseen counts from when it is seen, and for ever.
+    fn ended(&self) -> Option<String> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.lost.is_none() && Instant::now() >= state.until {
             state.lost = Some("its lease was not renewed in time".to_owned());
             self.tell();
         }
         state.lost.clone()
+    }
+
+    /// Why nothing is held under it any more, if so.
+    fn lost(&self) -> Option<String> {
+        let ended = self.ended();
+        ended.or_else(|| self.state.lock().unwrap_or_else(PoisonError::into_inner).gone.clone())
+    }
+
+    fn turn(&self) -> u64 {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).turn
+    }
+
+    /// The set of that turn is held no more.
+    fn gone(&self, turn: u64, why: &str) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.turn == turn {
+            state.gone.get_or_insert_with(|| why.to_owned());
+            self.tell();
+        }
     }
 
     fn lose(&self, why: &str) {
@@ -84,26 +115,55 @@ impl Lease {
             })
             .await?;
         let ttl = Duration::from_secs(u64::try_from(answer.ttl()).unwrap_or(1));
-        let state = Mutex::new(State { until: asked + ttl, lost: None });
+        let state = Mutex::new(State { until: asked + ttl, lost: None, turn: 0, gone: None });
         let shared = Arc::new(Shared { state, changed: Condvar::new(), told: tokio::sync::Notify::new() });
         let keep = cluster.spawn(keep_alive(Arc::clone(cluster), Arc::clone(&shared), answer.id(), ttl));
-        let tasks = Mutex::new(keep.into_iter().collect());
-        Ok(Self { id: answer.id(), cluster: Arc::clone(cluster), shared, tasks })
+        Ok(Self {
+            id: answer.id(),
+            ttl,
+            cluster: Arc::clone(cluster),
+            shared,
+            keep,
+            watch: Mutex::default(),
+            serves_once: AtomicBool::new(false),
+        })
     }
 
     /// Also takes the deletion of `key`, which was created in revision `created`, for the end.
     pub(super) fn watch(&self, key: String, created: i64) {
-        let watch =
-            self.cluster.spawn(watch(Arc::clone(&self.cluster), Arc::clone(&self.shared), key, created));
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(watch);
+        let (cluster, shared) = (Arc::clone(&self.cluster), Arc::clone(&self.shared));
+        let watch = self.cluster.spawn(watch(cluster, shared, self.shared.turn(), key, created));
+        *self.watch.lock().unwrap_or_else(PoisonError::into_inner) = watch;
+    }
+
+    /// It must not serve for another set.
+    pub(super) fn serve_once(&self) {
+        self.serves_once.store(true, Ordering::Relaxed);
+    }
+
+    /// What was held under it is about to be given back, or was: from now on its end is all that matters.
+    pub(super) fn rest(&self) {
+        if let Some(task) = self.watch.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            task.abort();
+        }
+        let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+        (state.turn, state.gone) = (state.turn + 1, None);
+    }
+
+    /// Whether it may serve for another set, if nothing is held under it.
+    pub(super) fn serves_again(&self) -> bool {
+        !self.serves_once.load(Ordering::Relaxed)
+            && self.shared.ended().is_none()
+            && self.shared.left() >= self.ttl / 2
     }
 
     pub(super) fn lost(&self) -> Option<String> {
         self.shared.lost()
     }
 
+    /// What is held under it is held no more.
     pub(super) fn lose(&self, why: &str) {
-        self.shared.lose(why);
+        self.shared.gone(self.shared.turn(), why);
     }
 
     /// Waits for the end, at most `timeout`, and says whether it came.
@@ -122,7 +182,7 @@ impl Lease {
                 left = left.min(mine);
             }
             let state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
-            if state.lost.is_none() {
+            if state.lost.is_none() && state.gone.is_none() {
                 drop(self.shared.changed.wait_timeout(state, left));
             }
         }
@@ -157,7 +217,8 @@ impl Lease {
         if self.cluster.is_forked() {
             return;
         }
-        for task in self.tasks.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        let watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner).take();
+        for task in watch.iter().chain(&self.keep) {
             task.abort();
         }
     }
@@ -173,7 +234,7 @@ async fn keep_alive(cluster: Arc<Cluster>, shared: Arc<Shared>, id: i64, ttl: Du
     loop {
         tokio::time::sleep(ttl / 3).await;
         loop {
-            if shared.lost().is_some() {
+            if shared.ended().is_some() {
                 return;
             }
             let asked = Instant::now();
@@ -188,7 +249,7 @@ async fn keep_alive(cluster: Arc<Cluster>, shared: Arc<Shared>, id: i64, ttl: Du
             match cluster.once(renewal).await {
                 Ok(true) => {
                     if !shared.renewed(asked + ttl) {
-                        shared.lost();
+                        shared.ended();
                         return;
                     }
                     break;
@@ -202,12 +263,12 @@ async fn keep_alive(cluster: Arc<Cluster>, shared: Arc<Shared>, id: i64, ttl: Du
     }
 }
 
-async fn watch(cluster: Arc<Cluster>, shared: Arc<Shared>, key: String, created: i64) {
+async fn watch(cluster: Arc<Cluster>, shared: Arc<Shared>, turn: u64, key: String, created: i64) {
     const GONE: &str = "its ticket is gone: the lock was broken, or its lease ended";
     let mut from = created + 1;
     while shared.lost().is_none() {
         if deleted(&cluster, &key, from).await == Some(true) {
-            return shared.lose(GONE);
+            return shared.gone(turn, GONE);
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
         let get = |client: etcd_client::Client| {
@@ -217,7 +278,7 @@ async fn watch(cluster: Arc<Cluster>, shared: Arc<Shared>, key: String, created:
         let read = cluster.once(get).await;
         if let Ok(answer) = read {
             if answer.kvs().first().map(etcd_client::KeyValue::create_revision) != Some(created) {
-                return shared.lose(GONE);
+                return shared.gone(turn, GONE);
             }
             from = answer.header().map_or(from, |header| header.revision() + 1);
         }

@@ -5,6 +5,7 @@
 
 mod cluster;
 mod held;
+mod idle;
 mod keys;
 mod lease;
 mod queue;
@@ -20,6 +21,7 @@ use etcd_client::{Compare, CompareOp, GetOptions, PutOptions, Txn, TxnOp, TxnOpR
 
 use self::cluster::{Cluster, Failure};
 use self::held::EtcdHeld;
+use self::idle::Idle;
 use self::keys::Keys;
 pub use self::settings::EtcdSettings;
 use crate::{Condemned, Fence, Held, LockError, LockSet, Locks, Owner, Proof, Ticket};
@@ -53,9 +55,32 @@ struct Queue {
     /// What stands under [`Keys::identity`].
     identity: String,
     cluster_id: String,
+    idle: Idle,
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        if self.cluster.is_forked() {
+            return;
+        }
+        // Nothing is held under them; what cannot be told now ends by itself.
+        for lease in self.idle.drain() {
+            self.cluster.spawn(async move { lease.revoke().await });
+        }
+    }
 }
 
 impl Queue {
+    fn new(cluster: Arc<Cluster>, keys: Keys, identity: String, cluster_id: String) -> Arc<Self> {
+        Arc::new(Self { cluster, keys, identity, cluster_id, idle: Idle::default() })
+    }
+
+    /// What shows that a set was granted in this revision, and is held still.
+    fn proofs(&self, set: &LockSet, lease: i64, create_revision: i64) -> Vec<Proof> {
+        let keys = self.keys.all(set, lease).into_iter();
+        keys.map(|key| Proof { key: key.into_bytes(), create_revision }).collect()
+    }
+
     fn other_cluster(&self, found: Option<String>) -> LockError {
         let found =
             found.map_or_else(|| "one without our data".to_owned(), |found| format!("one called {found}"));
@@ -77,10 +102,9 @@ impl EtcdLocks {
         let (identity, id) = cluster.block(async move { identify(&task, &key, expected.is_none()).await })?;
         let cluster_id = format!("{id:016x}-{}", identity.as_deref().unwrap_or("none"));
         match (identity, &cluster.settings.expected) {
-            (Some(identity), expected) if expected.as_ref().is_none_or(|id| *id == cluster_id) => Ok(Self {
-                queue: Arc::new(Queue { cluster, keys, identity, cluster_id }),
-                name: String::new(),
-            }),
+            (Some(identity), expected) if expected.as_ref().is_none_or(|id| *id == cluster_id) => {
+                Ok(Self { queue: Queue::new(cluster, keys, identity, cluster_id), name: String::new() })
+            }
             (_, expected) => Err(LockError::OtherCluster {
                 expected: expected.clone().unwrap_or_default(),
                 found: cluster_id,
@@ -101,7 +125,7 @@ impl EtcdLocks {
         })?;
         let keys = Keys::new(&settings.prefix);
         let cluster = Arc::new(Cluster::new(settings)?);
-        Ok(Self { queue: Arc::new(Queue { cluster, keys, identity, cluster_id }), name: String::new() })
+        Ok(Self { queue: Queue::new(cluster, keys, identity, cluster_id), name: String::new() })
     }
 
     /// The same locks, asked for under a name that others see.
@@ -174,6 +198,44 @@ impl EtcdLocks {
         })
     }
 
+    /// [`acquire`](Locks::acquire), and what stands under `keys` and [`identity_key`](Self::identity_key) at the very
+    /// revision in which the set was granted: what the holders before have committed is seen, for no further round
+    /// trip. Some 20 keys are enough for every set; with more a large one may be refused.
+    ///
+    /// # Errors
+    /// Those of [`acquire`](Locks::acquire).
+    pub fn acquire_and_read(
+        &self,
+        set: &LockSet,
+        timeout: Duration,
+        keys: &[&str],
+    ) -> Result<(Box<dyn Held>, etcd_client::TxnResponse), LockError> {
+        let begun = Instant::now();
+        if set.len() > queue::MOST {
+            return Err(LockError::TooMany { asked: set.len(), most: queue::MOST });
+        }
+        let queue = Arc::clone(&self.queue);
+        let request = queue::Request {
+            owner: Owner::here(&self.name),
+            set: set.clone(),
+            reads: keys.iter().map(|key| (*key).to_owned()).collect(),
+            begun,
+            timeout,
+        };
+        let asking = queue::acquire(Arc::clone(&queue), request);
+        let queue::Granted { lease, fence, answer } = queue.cluster.block(asking)?;
+        let held = EtcdHeld {
+            id: queue::id(lease.id, fence),
+            proofs: queue.proofs(set, lease.id, fence),
+            queue,
+            lease,
+            set: set.clone(),
+            fence: Fence(fence.cast_unsigned()),
+            released: false,
+        };
+        Ok((Box::new(held), answer))
+    }
+
     /// Sends a transaction that does no harm when it is done twice, to one member after another until there is an
     /// answer, at most for the [patience](EtcdSettings::patience).
     ///
@@ -243,26 +305,7 @@ async fn identify(cluster: &Cluster, key: &str, make: bool) -> Result<(Option<St
 
 impl Locks for EtcdLocks {
     fn acquire(&self, set: &LockSet, timeout: Duration) -> Result<Box<dyn Held>, LockError> {
-        let begun = Instant::now();
-        if set.len() > queue::MOST {
-            return Err(LockError::TooMany { asked: set.len(), most: queue::MOST });
-        }
-        let queue = Arc::clone(&self.queue);
-        let asking = queue::acquire(Arc::clone(&queue), Owner::here(&self.name), set.clone(), begun, timeout);
-        let (lease, fence) = queue.cluster.block(asking)?;
-        let keys = queue.keys.all(set, lease.id).into_iter();
-        let proofs =
-            keys.map(|key| Proof { key: key.into_bytes(), create_revision: fence.0.cast_signed() }).collect();
-        let id = format!("{:016x}", lease.id);
-        Ok(Box::new(EtcdHeld {
-            queue,
-            lease: Arc::new(lease),
-            id,
-            set: set.clone(),
-            fence,
-            proofs,
-            released: false,
-        }))
+        self.acquire_and_read(set, timeout, &[]).map(|(held, _)| held)
     }
 
     fn newest_exclusive(&self, names: &[&str]) -> Result<Fence, LockError> {
@@ -286,8 +329,7 @@ impl Locks for EtcdLocks {
         let kvs = self.tickets()?;
         let ticket = queue::tickets(keys, &kvs).into_iter().find(|ticket| ticket.id == id);
         let ticket = ticket.ok_or_else(|| LockError::NoSuchTicket(id.to_owned()))?;
-        let lease =
-            u64::from_str_radix(id, 16).map_err(|_| LockError::NoSuchTicket(id.to_owned()))?.cast_signed();
+        let lease = queue::lease_of(id).ok_or_else(|| LockError::NoSuchTicket(id.to_owned()))?;
         let own = |kv: &&etcd_client::KeyValue| keys.parse(kv.key()).is_some_and(|key| key.lease == lease);
         let first = kvs.iter().find(own).map(|kv| (kv.key().to_vec(), kv.create_revision()));
         let deletes = keys.all(&ticket.set, lease).into_iter().map(|key| TxnOp::delete(key, None));
@@ -303,7 +345,8 @@ impl Locks for EtcdLocks {
         if !self.read(vec![txn])?.iter().all(etcd_client::TxnResponse::succeeded) {
             return Err(LockError::NoSuchTicket(id.to_owned()));
         }
-        // The tickets are gone. Without its lease the holder learns it sooner; if not now, then by its watch.
+        // The tickets are gone, and not by their holder, who therefore holds nothing else under this lease, ever.
+        // Without it the holder learns it sooner; if not now, then by its watch.
         let _ = self.send(move |client| async move { client.lease_client().revoke(lease).await });
         Ok(Condemned { ticket, floor })
     }

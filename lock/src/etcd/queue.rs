@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::keys::Keys;
 use super::lease::{Lease, deleted};
-use super::{Queue, read_out};
+use super::{Queue, idle, read_out};
 use crate::{Fence, LockError, LockSet, Mode, Owner, Standing, Ticket};
 
 /// The most resources at once. etcd takes 128 operations in a transaction.
@@ -30,36 +30,95 @@ struct Note {
 /// A ticket that is in the queue.
 struct Place {
     fence: i64,
-    /// Nobody was before us, and our fence is on record.
-    granted: bool,
+    /// Nobody was before us, and our fence is on record: what said so.
+    granted: Option<TxnResponse>,
+}
+
+/// What somebody asks for.
+pub(super) struct Request {
+    pub(super) owner: Owner,
+    pub(super) set: LockSet,
+    /// Keys that are to be read as of the grant.
+    pub(super) reads: Vec<String>,
+    pub(super) begun: Instant,
+    pub(super) timeout: Duration,
+}
+
+/// What he gets.
+pub(super) struct Granted {
+    pub(super) lease: Arc<Lease>,
+    pub(super) fence: i64,
+    /// Of the transaction that made it the grant.
+    pub(super) answer: TxnResponse,
+}
+
+impl Request {
+    /// What is read beside putting tickets, or records.
+    fn look(&self, keys: &Keys) -> impl Iterator<Item = TxnOp> {
+        let reads = std::iter::once(keys.identity()).chain(self.reads.clone());
+        reads.map(|key| TxnOp::get(key, None))
+    }
+}
+
+/// What a set is called: a lease serves for one set after another, in another revision each.
+pub(super) fn id(lease: i64, revision: i64) -> String {
+    format!("{lease:016x}-{revision:x}")
+}
+
+/// The lease in what a set is called.
+pub(super) fn lease_of(id: &str) -> Option<i64> {
+    let (lease, _) = id.split_once('-')?;
+    u64::from_str_radix(lease, 16).ok().map(u64::cast_signed)
 }
 
 /// Takes a place in the queue and waits until it is the first. All of it goes by `until`, when nothing is kept.
-pub(super) async fn acquire(
-    queue: Arc<Queue>,
-    owner: Owner,
-    set: LockSet,
-    begun: Instant,
-    timeout: Duration,
-) -> Result<(Lease, Fence), LockError> {
+pub(super) async fn acquire(queue: Arc<Queue>, request: Request) -> Result<Granted, LockError> {
+    let Request { begun, timeout, ref set, .. } = request;
     let until = begun.checked_add(timeout).unwrap_or_else(|| begun + Duration::from_secs(1 << 30));
     // Even without any time to wait, one try has the time of a call.
     let patient = until.max(Instant::now() + queue.cluster.settings.call);
-    let lease = Lease::grant(&queue.cluster, patient).await?;
+    let (lease, place) = enter(&queue, &request, patient).await?;
+    let fence = place.fence;
     let granted = async {
-        let place = enqueue(&queue, &lease, &owner, &set, patient).await?;
-        if !place.granted {
-            wait(&queue, &lease, &set, place.fence, begun, until, patient).await?;
-            record(&queue, &lease, &set, place.fence, patient).await?;
+        match place.granted {
+            Some(answer) => Ok(answer),
+            None => {
+                wait(&queue, &lease, set, fence, begun, until, patient).await?;
+                record(&queue, &lease, &request, fence, patient).await
+            }
         }
-        Ok::<_, LockError>(place.fence)
     };
     match granted.await {
-        Ok(fence) => {
-            let first = queue.keys.all(&set, lease.id).into_iter().next().unwrap_or_default();
+        Ok(answer) => {
+            let first = queue.keys.all(set, lease.id).into_iter().next().unwrap_or_default();
             lease.watch(first, fence);
-            Ok((lease, Fence(fence.cast_unsigned())))
+            Ok(Granted { lease, fence, answer })
         }
+        Err(error) => {
+            let tickets = queue.proofs(set, lease.id, fence);
+            // Without an answer the ticket ends with its lease, which nobody renews.
+            let _ = idle::give_back(&queue, lease, tickets).await;
+            Err(error)
+        }
+    }
+}
+
+/// A place in the queue, under a lease that is at hand or a new one.
+async fn enter(queue: &Queue, request: &Request, until: Instant) -> Result<(Arc<Lease>, Place), LockError> {
+    if let Some(lease) = queue.idle.take() {
+        match enqueue(queue, &lease, request, until).await {
+            Ok(place) => return Ok((lease, place)),
+            // It had ended, which nobody here had seen: then nothing was put under it, and nothing ever will be.
+            Err(LockError::Lost(_)) => {}
+            Err(error) => {
+                let _ = lease.revoke().await;
+                return Err(error);
+            }
+        }
+    }
+    let lease = Arc::new(Lease::grant(&queue.cluster, until).await?);
+    match enqueue(queue, &lease, request, until).await {
+        Ok(place) => Ok((lease, place)),
         Err(error) => {
             // Without an answer the ticket ends with its lease, which nobody renews.
             let _ = lease.revoke().await;
@@ -72,21 +131,20 @@ pub(super) async fn acquire(
 async fn enqueue(
     queue: &Queue,
     lease: &Lease,
-    owner: &Owner,
-    set: &LockSet,
+    request: &Request,
     until: Instant,
 ) -> Result<Place, LockError> {
-    let keys = &queue.keys;
+    let (keys, set) = (&queue.keys, &request.set);
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
-    let note = Note { owner: owner.clone(), since: u64::try_from(since).unwrap_or(u64::MAX) };
+    let note = Note { owner: request.owner.clone(), since: u64::try_from(since).unwrap_or(u64::MAX) };
     let note = serde_json::to_string(&note).map_err(|e| LockError::Settings(e.to_string()))?;
     let tickets = keys.all(set, lease.id);
     let put =
         |key: &String| TxnOp::put(key.as_str(), note.as_str(), Some(PutOptions::new().with_lease(lease.id)));
     let puts: Vec<TxnOp> = tickets.iter().map(put).collect();
     // What tells which place we got, and whether this is still the cluster that we know.
-    let look =
-        [TxnOp::get(tickets.first().map_or("", String::as_str), None), TxnOp::get(keys.identity(), None)];
+    let look = [TxnOp::get(tickets.first().map_or("", String::as_str), None)];
+    let look: Vec<TxnOp> = look.into_iter().chain(request.look(keys)).collect();
     let records = set.exclusive().map(|name| TxnOp::put(keys.newest(name), "", None));
     let at_once: Vec<TxnOp> = puts.iter().cloned().chain(records).chain(look.clone()).collect();
     let queued: Vec<TxnOp> = puts.into_iter().chain(look).collect();
@@ -99,8 +157,17 @@ async fn enqueue(
     } else {
         Txn::new().and_then(queued)
     };
-    // Done twice, because an answer was lost, the tickets keep the revision that they were created in.
-    let answer = queue.cluster.call(until, |client| client_txn(client, txn.clone())).await?;
+    // Done twice, because an answer was lost, the tickets keep the revision that they were created in. Done once more
+    // after they were given back, they would be nobody's: so the lease then ends with this set.
+    let mut sent = 0;
+    let put = |client| {
+        sent += 1;
+        if sent > 1 {
+            lease.serve_once();
+        }
+        client_txn(client, txn.clone())
+    };
+    let answer = queue.cluster.call(until, put).await?;
     let kvs = read_out(&answer);
     let value = |key: &str| kvs.iter().find(|kv| kv.key() == key.as_bytes());
     if value(&keys.identity()).map(|kv| kv.value().to_vec()) != Some(queue.identity.clone().into_bytes()) {
@@ -110,7 +177,7 @@ async fn enqueue(
     let ticket = tickets.first().and_then(|key| value(key));
     let fence = ticket.map(KeyValue::create_revision);
     let fence = fence.ok_or_else(|| queue.cluster.unavailable("a ticket that was put is not there"))?;
-    Ok(Place { fence, granted: is_small && answer.succeeded() })
+    Ok(Place { fence, granted: Some(answer).filter(|answer| is_small && answer.succeeded()) })
 }
 
 async fn client_txn(client: etcd_client::Client, txn: Txn) -> Result<TxnResponse, etcd_client::Error> {
@@ -169,22 +236,24 @@ async fn wait(
     }
 }
 
-/// Puts it on record that we are granted, if our tickets are still there.
+/// Puts it on record that we are granted, if our tickets are still there, and reads what is to be read.
 async fn record(
     queue: &Queue,
     lease: &Lease,
-    set: &LockSet,
+    request: &Request,
     fence: i64,
     until: Instant,
-) -> Result<(), LockError> {
+) -> Result<TxnResponse, LockError> {
+    let set = &request.set;
     let until = until.max(Instant::now() + queue.cluster.settings.call);
     let tickets = queue.keys.all(set, lease.id);
     let held = tickets.into_iter().map(|key| Compare::create_revision(key, CompareOp::Equal, fence));
     let records = set.exclusive().map(|name| TxnOp::put(queue.keys.newest(name), fence.to_string(), None));
+    let records = records.chain(request.look(&queue.keys));
     let txn = Txn::new().when(held.collect::<Vec<_>>()).and_then(records.collect::<Vec<_>>());
     let answer = queue.cluster.call(until, |client| client_txn(client, txn.clone())).await?;
     if answer.succeeded() {
-        Ok(())
+        Ok(answer)
     } else {
         lease.lose("its ticket is gone: the place in the queue was broken, or its lease ended");
         Err(LockError::Lost(lease.lost().unwrap_or_default()))
@@ -207,7 +276,7 @@ pub(super) fn tickets(keys: &Keys, kvs: &[KeyValue]) -> Vec<Ticket> {
         let Ok(set) = LockSet::new(names) else { continue };
         let waits = tickets.iter().any(|other: &Ticket| other.set.conflicts_with(&set));
         tickets.push(Ticket {
-            id: format!("{lease:016x}"),
+            id: id(lease, revision),
             owner: note.owner,
             set,
             since: SystemTime::UNIX_EPOCH + Duration::from_nanos(note.since),

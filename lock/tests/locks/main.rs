@@ -12,7 +12,13 @@ mod child;
 #[cfg(feature = "etcd")]
 mod cluster;
 mod histories;
+#[cfg(feature = "etcd")]
+mod leases;
 mod local;
+#[cfg(feature = "etcd")]
+#[expect(dead_code, reason = "tests of stores do more with it")]
+#[path = "../../../tests/etcd/proxy.rs"]
+mod proxy;
 #[cfg(feature = "etcd")]
 #[expect(dead_code, reason = "others put its members into networks of their own")]
 mod server;

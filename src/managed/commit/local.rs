@@ -1,13 +1,11 @@
 //! The commit point of one machine: the `link()` of a written and synced manifest to the next number's name.
 
-use hypostyle_lock::Proof;
-
-use super::super::files::Files;
+use super::super::files::{Files, Syncs};
 use super::super::head;
 use super::super::layout::Layout;
 use super::super::manifest::Manifest;
 use super::turn::Turns;
-use super::{CommitPoint, Newest, Turn, UNKNOWN};
+use super::{CommitPoint, Newest, Turn, UNKNOWN, Wish};
 use crate::{Error, ErrorKind, Result};
 
 /// A folder on a local file system.
@@ -38,12 +36,15 @@ impl CommitPoint for Local {
         head::newest(&self.layout, known).map(Newest::from)
     }
 
-    fn turn(&self) -> Turn {
-        self.turns.take(&self.layout.snapshots())
+    fn turn(&self, syncs: &Syncs) -> Result<Turn> {
+        syncs.wait()?;
+        Ok(self.turns.take(&self.layout.snapshots()))
     }
 
     /// A link compares nothing: whoever holds something asks about it just before.
-    fn propose(&self, manifest: &Manifest, _proofs: &[Proof], turn: Turn) -> Result<bool> {
+    fn propose(&self, manifest: &Manifest, wish: &Wish, turn: Turn) -> Result<bool> {
+        // Done before, by whoever took the turn.
+        wish.syncs.wait()?;
         let staged = self.layout.staging().join(format!("{}.manifest", super::unique()));
         let target = self.layout.snapshot(manifest.number);
         let linked =

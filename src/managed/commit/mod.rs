@@ -8,11 +8,12 @@ mod turn;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use hypostyle_lock::Proof;
+use hypostyle_lock::{Held, LockSet, Proof};
 
 use super::checkpoint;
-use super::files::Files;
+use super::files::{Files, Syncs};
 use super::layout::Layout;
 use super::manifest::{Checkpoint, Entry, Manifest};
 use super::snapshot::{Kept, Snapshot};
@@ -49,19 +50,28 @@ pub(super) trait CommitPoint: Send + Sync + fmt::Debug {
         self.newest(known)
     }
 
-    /// Makes a manifest the next snapshot, durably, while all that `proofs` names is held; `false` if another
-    /// manifest is the next one.
+    /// Takes locks, at most after `wait`, and finds the newest snapshot as of the grant, where the point does both in
+    /// one step.
+    fn lock(&self, _set: &LockSet, _wait: Duration) -> Option<Result<(Box<dyn Held>, Newest)>> {
+        None
+    }
+
+    /// Makes a manifest the next snapshot, durably, once all that `wish` needs is durable, and while all that it names
+    /// in its proofs is held; `false` if another manifest is the next one. Where the point
+    /// [compares](Self::compares_proofs) these, they are given back with it.
     ///
     /// An error says that it is not, unless its kind is [`ErrorKind::Unavailable`] and its message begins with
     /// [`UNKNOWN`].
-    fn propose(&self, manifest: &Manifest, proofs: &[Proof], turn: Turn) -> Result<bool>;
+    fn propose(&self, manifest: &Manifest, wish: &Wish, turn: Turn) -> Result<bool>;
 
-    /// Waits until others who commit just now have done so, if that saves work.
-    fn turn(&self) -> Turn {
-        Turn::default()
+    /// Waits until others who commit just now have done so, if that saves work, and until what `syncs` has is durable,
+    /// if that cannot be waited for later without keeping others from their turn.
+    fn turn(&self, _syncs: &Syncs) -> Result<Turn> {
+        Ok(Turn::default())
     }
 
-    /// Whether the point itself compares what is held, so that nobody need ask before.
+    /// Whether the point itself compares what is held, so that nobody need ask before, and gives it back in the same
+    /// step if it makes the commit.
     fn compares_proofs(&self) -> bool {
         false
     }
@@ -104,11 +114,14 @@ pub(super) struct Wish {
     pub(super) horizon: Option<u64>,
     /// What must be held when it is committed.
     pub(super) proofs: Vec<Proof>,
+    /// What must be durable before it counts.
+    pub(super) syncs: Syncs,
 }
 
 impl Wish {
     pub(super) fn new(what: impl Into<String>) -> Self {
-        Self { commit: unique(), who: who(), what: what.into(), horizon: None, proofs: Vec::new() }
+        let (what, proofs, syncs) = (what.into(), Vec::new(), Syncs::default());
+        Self { commit: unique(), who: who(), what, horizon: None, proofs, syncs }
     }
 }
 
@@ -130,7 +143,7 @@ pub(super) fn commit(
     mut changes: impl FnMut(&Snapshot<'_>) -> Result<Changes>,
 ) -> Result<Manifest> {
     let mut checkpoint: Option<Checkpoint> = None;
-    let mut turn = ground.point.turn();
+    let mut turn = ground.point.turn(&wish.syncs)?;
     // What is held has not changed since it was looked at; so its holder needs no other look to begin with.
     let mut newest = match wish.proofs.is_empty() {
         true => ground.point.newest(0)?,
@@ -140,11 +153,11 @@ pub(super) fn commit(
         let head = Snapshot::newest(ground.layout, ground.kept, &newest)?;
         let changes = changes(&head)?;
         let next = next(ground, &head, wish, changes, &mut checkpoint)?;
-        match ground.point.propose(&next, &wish.proofs, std::mem::take(&mut turn)) {
+        match ground.point.propose(&next, wish, std::mem::take(&mut turn)) {
             Ok(true) => return Ok(next),
             // Somebody else's commit is the next snapshot, so the store goes on.
             Ok(false) => {
-                turn = ground.point.turn();
+                turn = ground.point.turn(&wish.syncs)?;
                 newest = ground.point.newest(newest.number)?;
             }
             Err(error) if error.message().starts_with(UNKNOWN) => {

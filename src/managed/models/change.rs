@@ -82,6 +82,11 @@ impl ModelChanges {
         }
     }
 
+    /// A commit was made that gives back what it compares, and all locks of this were part of it.
+    pub(in super::super) fn were_given_back(&mut self) {
+        self.late.iter_mut().for_each(|(_, grant, _)| grant.was_given_back());
+    }
+
     /// What was done.
     pub(in super::super) fn summary(&self) -> Option<String> {
         let puts = match self.done.puts {
@@ -265,10 +270,8 @@ impl Transaction {
             .hint("name them when it begins, or all"));
         }
         let wait = self.wait;
-        let grant = Grant::take(&self.managed, &[], &[], &locks, wait)?;
+        let (grant, newest) = Grant::take(&self.managed, &[], &[], &locks, wait)?;
         self.run.check()?;
-        let newest = self.managed.newest()?;
-        grant.compare(&newest)?;
         let base = if self.is_pinned { self.base } else { newest.number() };
         self.wish.proofs.extend(grant.proofs());
         self.models.late.push((locks, grant, base));

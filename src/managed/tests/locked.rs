@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::commit::Wish;
 use super::*;
 use crate::{ErrorKind, TransactionOptions};
 
@@ -64,7 +65,7 @@ fn a_commit_that_was_stopped_for_so_long_that_its_number_is_free_again_is_not_ta
     (options.grace, options.remove) = (Duration::ZERO, true);
     world.store.gc(&options).unwrap();
     assert!(!managed.layout.snapshot(2).exists());
-    assert!(!managed.point.propose(&manifest, &[], Default::default()).unwrap());
+    assert!(!managed.point.propose(&manifest, &Wish::new(""), Default::default()).unwrap());
     assert!(!managed.layout.snapshot(2).exists());
     assert_eq!(world.read("t").unwrap(), [(1, 199.0)]);
 }

@@ -7,7 +7,7 @@ use arrow_schema::SchemaRef;
 use hypostyle_engine::read_table;
 use hypostyle_io::{IoMode, Missing, ParquetFile, Run, Table, fast_file};
 
-use super::super::files::Files;
+use super::super::files::{Files, Syncing};
 use super::super::layout::Layout;
 use super::super::manifest::FileEntry;
 use super::super::unique::unique;
@@ -23,19 +23,21 @@ pub(in super::super) struct Publisher<'s> {
     run: &'s Run,
     fence: u64,
     written: Vec<PathBuf>,
+    syncing: Vec<Syncing>,
 }
 
 impl<'s> Publisher<'s> {
     pub(in super::super) fn new(layout: &'s Layout, files: &'s Files, run: &'s Run, fence: u64) -> Self {
-        Self { layout, files, run, fence, written: Vec::new() }
+        Self { layout, files, run, fence, written: Vec::new(), syncing: Vec::new() }
     }
 
-    /// The files that were written, whose owner the caller is from now on.
-    pub(in super::super) fn keep(mut self) -> Vec<PathBuf> {
-        std::mem::take(&mut self.written)
+    /// The files that were written, whose owner the caller is from now on, and what must be waited for before they
+    /// are durable.
+    pub(in super::super) fn keep(mut self) -> (Vec<PathBuf>, Vec<Syncing>) {
+        (std::mem::take(&mut self.written), std::mem::take(&mut self.syncing))
     }
 
-    /// Writes rows to a new file, durably but for its name.
+    /// Writes rows to a new file, and begins to make it durable.
     pub(in super::super) fn publish(
         &mut self,
         table: &str,
@@ -51,10 +53,15 @@ impl<'s> Publisher<'s> {
         let folder = self.layout.table(table);
         let is_new = self.files.make_folder(&folder).map_err(|e| e.table(table))?;
         if is_new {
-            self.files.sync_folder(self.layout.root())?;
+            self.syncing.push(self.files.begin_sync_folder(self.layout.root())?);
         }
         self.written.push(path.clone());
-        self.files.create(&path, &bytes).map_err(|e| e.table(table))?;
+        let write = || {
+            let mut file = self.files.begin(&path)?;
+            self.files.append(&path, &mut file, &bytes)?;
+            self.files.begin_sync(&path, file)
+        };
+        self.syncing.push(write().map_err(|e| e.table(table))?);
         let fields = rows.schema_ref().fields().iter();
         let schema: String = fields.map(|f| format!("{}:{}\n", f.name(), f.data_type())).collect();
         Ok(FileEntry {
@@ -70,9 +77,11 @@ impl<'s> Publisher<'s> {
         })
     }
 
-    /// Makes the names of what was written durable.
-    pub(in super::super) fn settle(&self, table: &str) -> Result<()> {
-        self.files.sync_folder(&self.layout.table(table)).map_err(|e| e.table(table))
+    /// Begins to make the names of what was written durable.
+    pub(in super::super) fn settle(&mut self, table: &str) -> Result<()> {
+        let folder = self.layout.table(table);
+        self.syncing.push(self.files.begin_sync_folder(&folder).map_err(|e| e.table(table))?);
+        Ok(())
     }
 
     /// The rows of some of a table's files, in the columns of `schema`.

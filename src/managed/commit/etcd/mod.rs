@@ -3,7 +3,9 @@
 //! Manifests have names of their own in the folder of the snapshots, and nothing in that folder decides. The
 //! transaction compares the revision of the head that the manifest was built upon, and the tickets of the locks that
 //! are held, and puts the next head. Sent again because no answer came, it fails if it was done, and finds its own
-//! commit's id in the head; so it is never done twice.
+//! commit's id in the head; so it is never done twice. In the same step it deletes the tickets: who commits holds
+//! nothing any more. The tickets were put, and the head read, in one transaction as well. So a commit takes two round
+//! trips, however many tables it writes.
 //!
 //! Once committed, a manifest also gets the name of its number: by its writer, or, if that one was killed, by the
 //! next, before it proposes. So every snapshot but the newest has its number's name, also after a power cut, since
@@ -19,7 +21,7 @@ use hypostyle_lock::etcd::etcd_client::{
     Compare, CompareOp, KeyValue, ResponseHeader, Txn, TxnOp, TxnOpResponse, TxnResponse,
 };
 use hypostyle_lock::etcd::{EtcdLocks, EtcdSettings};
-use hypostyle_lock::{LockError, Proof};
+use hypostyle_lock::{Held, LockError, LockSet, Proof};
 
 use self::head::Head;
 use self::known::{Known, Place};
@@ -28,7 +30,7 @@ use super::super::layout::Layout;
 use super::super::locks::from_lock;
 use super::super::manifest::Manifest;
 use super::super::unique::now;
-use super::{CommitPoint, Newest, Turn, UNKNOWN};
+use super::{CommitPoint, Newest, Turn, UNKNOWN, Wish};
 use crate::{Error, ErrorKind, Result};
 
 /// How long one call may take.
@@ -285,9 +287,11 @@ impl Etcd {
         let upon = Compare::mod_revision(self.key.as_str(), CompareOp::Equal, put);
         let look = [TxnOp::get(self.locks.identity_key(), None), TxnOp::get(self.key.as_str(), None)];
         let tickets = proofs.iter().map(|p| TxnOp::get(p.key.clone(), None));
+        let put_head = TxnOp::put(self.key.as_str(), head.encode()?, None);
+        let gone = proofs.iter().map(|p| TxnOp::delete(p.key.clone(), None));
         let txn = Txn::new()
             .when(held.chain([same, upon]).collect::<Vec<_>>())
-            .and_then([TxnOp::put(self.key.as_str(), head.encode()?, None)])
+            .and_then(std::iter::once(put_head).chain(gone).collect::<Vec<_>>())
             .or_else(look.into_iter().chain(tickets).collect::<Vec<_>>());
         let until = Instant::now() + PATIENCE;
         let mut is_first = true;
@@ -400,7 +404,18 @@ impl CommitPoint for Etcd {
         }
     }
 
-    fn propose(&self, manifest: &Manifest, proofs: &[Proof], _turn: Turn) -> Result<bool> {
+    fn lock(&self, set: &LockSet, wait: Duration) -> Option<Result<(Box<dyn Held>, Newest)>> {
+        let both = || {
+            let before = self.before();
+            let (held, answer) =
+                self.locks.acquire_and_read(set, wait, &[self.key.as_str()]).map_err(from_lock)?;
+            let newest = self.note(self.answer(&answer, before)?)?;
+            Ok((held, newest))
+        };
+        Some(both())
+    }
+
+    fn propose(&self, manifest: &Manifest, wish: &Wish, _turn: Turn) -> Result<bool> {
         let (before, put) = {
             let seen = self.seen();
             (seen.known.as_ref().map(|known| known.head.clone()), seen.put)
@@ -416,7 +431,9 @@ impl CommitPoint for Etcd {
         let path = head.path(&self.layout);
         let written = self.files.create(&path, &encoded);
         let written = written.and_then(|()| self.files.sync_folder(&self.layout.snapshots()));
-        let done = written.and_then(|()| self.transact(put, &head, proofs));
+        // All that the manifest names was being made durable meanwhile.
+        let durable = written.and_then(|()| wish.syncs.wait());
+        let done = durable.and_then(|()| self.transact(put, &head, &wish.proofs));
         let revision = match done {
             Ok(Some(revision)) => revision,
             Err(error) if error.message().starts_with(UNKNOWN) => return Err(error),
