@@ -26,8 +26,8 @@ readonly STAGES=(
 )
 
 # What is built for release, or needs what is: run in this order beside the others, so that compilers use the time in
-# which tests wait.
-readonly BESIDE=(demo bench instructions python typing memory peers growth)
+# which tests wait. Both rows take about as long; the two that compare with others are at the end of the first.
+readonly BESIDE=(demo bench instructions python typing memory)
 
 # All stages but `features` build one and the same thing, so that it is built once: the whole workspace with the features
 # that this machine can build. Sets BUILT to the flags.

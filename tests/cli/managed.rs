@@ -115,7 +115,7 @@ fn what_cannot_be_done_is_one_line_with_its_exit_code() {
     check(
         "write wind text.parquet --root store",
         3,
-        "file text.parquet: Parquet error: Invalid Parquet file. Corrupt footer",
+        "file text.parquet: it is not a Parquet file: it does not end in PAR1",
     );
     check("delete wind --root store", 2, "which rows are to be deleted?");
     check("delete sun --root store --all", 2, "table `sun`: the store has no such table");
